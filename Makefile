@@ -1,0 +1,39 @@
+# Every target sets up what it needs: a virtual environment and the pinned packages.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DEMO   ?= demo-run
+
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/.ready-all
+	$(BIN)/compress demo --run "$(DEMO)" $(DEMO_FLAGS)
+
+test: $(VENV)/.ready-dev
+	$(BIN)/python -m pytest -W error $(TEST_FLAGS)
+
+lint: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python benchmarks/search.py
+
+clean:
+	rm -rf $(VENV) demo-run run build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready-%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet -e '.[$*]'
+	touch $@

@@ -1,0 +1,140 @@
+"""The frozen vocabulary of the toolchain: what every package hands to the next.
+
+No behaviour here needs torch. Each type turns into plain JSON values and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from codewren_runtime.errors import OptionError
+
+__all__ = [
+    "MIN_LENGTH",
+    "Architecture",
+    "Example",
+    "Normalisation",
+    "Prediction",
+    "Task",
+    "TaskKind",
+]
+
+TaskKind = Literal["single", "pair"]
+Normalisation = Literal["published", "structure"]
+
+MIN_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Shape of a RoBERTa-style encoder.
+
+    `max_length` counts tokens, the two special ones included; the published
+    student (Shi et al., ASE 2022) is `Architecture(1000, 96, 12, 8, 64, 400)`.
+    """
+
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    max_length: int = 400
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise OptionError(
+                    f"architecture: {field.name} must be a positive integer, not {value!r}"
+                )
+        if self.hidden_size % self.num_heads:
+            raise OptionError(
+                f"architecture: hidden_size {self.hidden_size} is not divisible by "
+                f"num_heads {self.num_heads}"
+            )
+        if self.max_length < MIN_LENGTH:
+            raise OptionError(f"architecture: max_length must be at least {MIN_LENGTH}")
+
+    def to_json(self) -> dict[str, int]:
+        """Plain JSON values, in field order."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Architecture:
+        """Inverse of `to_json`; raises OptionError for missing, unknown or bad fields."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(data) - known):
+            raise OptionError(f"architecture: unknown field {unknown[0]!r}")
+        if missing := sorted(known - set(data) - {"max_length"}):
+            raise OptionError(f"architecture: field {missing[0]!r} is missing")
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a model answers: its labels in logit order, and how text is prepared for it."""
+
+    name: str
+    kind: TaskKind
+    labels: tuple[str, ...]
+    normalisation: Normalisation = "structure"
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("single", "pair"):
+            raise OptionError(f"task: kind must be 'single' or 'pair', not {self.kind!r}")
+        if self.normalisation not in ("published", "structure"):
+            raise OptionError(
+                "task: normalisation must be 'published' or 'structure', "
+                f"not {self.normalisation!r}"
+            )
+        if len(self.labels) < 2:
+            raise OptionError(f"task: at least two labels are needed, got {list(self.labels)}")
+        if len(set(self.labels)) != len(self.labels):
+            raise OptionError(f"task: labels repeat: {list(self.labels)}")
+        if not all(isinstance(label, str) and label for label in self.labels):
+            raise OptionError("task: every label must be a non-empty string")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "labels": list(self.labels),
+            "normalisation": self.normalisation,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Task:
+        """Inverse of `to_json`; raises OptionError for anything else."""
+        if set(data) != {"name", "kind", "labels", "normalisation"}:
+            raise OptionError(
+                f"task: fields must be name, kind, labels, normalisation; got {sorted(data)}"
+            )
+        if not isinstance(data["name"], str) or not isinstance(data["labels"], list):
+            raise OptionError("task: name must be a string and labels a list")
+        return cls(data["name"], data["kind"], tuple(data["labels"]), data["normalisation"])
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of a data set: one text, or two for a pair task; the label index where known."""
+
+    text: str
+    text2: str | None = None
+    label: int | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The one or two texts."""
+        return (self.text,) if self.text2 is None else (self.text, self.text2)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A model's answer: the likeliest label, its probability, and all probabilities by label."""
+
+    label: str
+    probability: float
+    probabilities: Mapping[str, float]
