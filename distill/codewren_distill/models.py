@@ -1,0 +1,72 @@
+"""The two shapes of classifier: one pass over a text, or two texts encoded alone.
+
+`SequenceModel` is any transformers sequence-classification model (single texts, or pairs
+that are read together: cross-encoding). `SiameseModel` encodes each text of a pair alone,
+as the published clone detectors do, so that a tool can embed every function once.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Batch", "PairHead", "SequenceModel", "SiameseModel", "mean_pool"]
+
+Batch = dict[str, Tensor]
+
+
+def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the real tokens: hidden (n, length, H), mask (n, length) to (n, H)."""
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
+
+
+class PairHead(nn.Module):
+    """Scores a pair of embeddings from |u - v| and u * v, hence the same both ways round."""
+
+    def __init__(self, hidden_size: int, num_labels: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(2 * hidden_size, hidden_size)
+        self.out = nn.Linear(hidden_size, num_labels)
+
+    def forward(self, embedding_1: Tensor, embedding_2: Tensor) -> Tensor:
+        """Two embeddings (n, H) to logits (n, labels)."""
+        features = torch.cat(((embedding_1 - embedding_2).abs(), embedding_1 * embedding_2), dim=-1)
+        return cast(Tensor, self.out(torch.tanh(self.dense(features))))
+
+
+class SiameseModel(nn.Module):
+    """An encoder, mean pooling and a `PairHead`.
+
+    A batch holds the distinct texts (n, length) and `pairs` (b, 2), rows into them, so that
+    a text that stands in several pairs of a batch is encoded once.
+    """
+
+    def __init__(self, encoder: nn.Module, head: PairHead) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask (n, length) to embeddings (n, H)."""
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+        return mean_pool(output.last_hidden_state, attention_mask)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, pairs: Tensor) -> Tensor:
+        """Logits (b, labels)."""
+        embeddings = self.embed(input_ids, attention_mask)
+        return cast(Tensor, self.head(embeddings[pairs[:, 0]], embeddings[pairs[:, 1]]))
+
+
+class SequenceModel(nn.Module):
+    """A transformers sequence-classification model that answers plain logits."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, **batch: Tensor) -> Tensor:
+        """Logits (b, labels)."""
+        return cast(Tensor, self.model(**batch).logits)

@@ -1,0 +1,37 @@
+"""Settings of training and distillation, with the defaults in one place; needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from codewren_runtime.errors import OptionError
+
+__all__ = ["TrainingSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """What shapes a training run; the defaults are for students of at most 3 MB."""
+
+    epochs: int = 5
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    seed: int = 0
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 < self.learning_rate < 1:
+            raise OptionError(f"learning_rate must be between 0 and 1, not {self.learning_rate}")
+        if not 0 <= self.warmup < 1:
+            raise OptionError(f"warmup is a share of the steps, below 1, not {self.warmup}")
+
+    def to_json(self) -> dict[str, Any]:
+        """What decides the result: all but the checkpoint interval."""
+        return {k: v for k, v in asdict(self).items() if k != "checkpoint_seconds"}

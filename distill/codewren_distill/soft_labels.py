@@ -1,0 +1,88 @@
+"""Soft labels: a teacher's logits, cached by the hash of what it read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from codewren_runtime.errors import DataError
+from codewren_runtime.files import atomic_path
+from codewren_runtime.types import Example
+
+__all__ = ["SoftLabels", "example_key"]
+
+
+def example_key(example: Example) -> bytes:
+    """sha256 (32 bytes) of an example's texts, each with its length in front."""
+    digest = hashlib.sha256()
+    for text in example.texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.digest()
+
+
+@dataclass
+class SoftLabels:
+    """Logits by example key, of one teacher (sha256 of its folder) with its labels."""
+
+    teacher: str
+    labels: tuple[str, ...]
+    logits: dict[bytes, NDArray[np.float32]]
+
+    def add(self, examples: Iterable[Example], logits: NDArray[np.float32]) -> None:
+        """Remember logits (n, labels) of n examples."""
+        for example, row in zip(examples, logits, strict=True):
+            self.logits[example_key(example)] = row
+
+    def has(self, examples: Iterable[Example]) -> bool:
+        """Whether every one of the examples is labelled."""
+        return all(example_key(example) in self.logits for example in examples)
+
+    def matrix(self, examples: Sequence[Example]) -> NDArray[np.float32]:
+        """Logits (examples, labels); DataError if an example was never labelled."""
+        missing = sum(example_key(example) not in self.logits for example in examples)
+        if missing:
+            raise DataError(
+                f"soft labels are for other rows: {missing} of {len(examples)} examples have none; "
+                "run label on this data"
+            )
+        return np.stack([self.logits[example_key(example)] for example in examples])
+
+    def save(self, path: Path) -> None:
+        """Write atomically: keys (n, 32) uint8 and logits (n, labels) float32."""
+        keys = np.frombuffer(b"".join(self.logits), dtype=np.uint8).reshape(-1, 32)
+        rows = np.stack(list(self.logits.values())).astype(np.float32)
+        header = {"teacher": self.teacher, "labels": json.dumps(self.labels)}
+        with atomic_path(path) as temporary:
+            save_file({"keys": keys, "logits": rows}, temporary, header)
+
+    @classmethod
+    def load(cls, path: Path) -> SoftLabels:
+        """Read what `save` wrote; DataError in one line if it is missing or damaged."""
+        try:
+            with safe_open(path, framework="numpy") as stream:
+                header = stream.metadata() or {}
+                keys, rows = stream.get_tensor("keys"), stream.get_tensor("logits")
+            labels = tuple(json.loads(header["labels"]))
+            teacher = header["teacher"]
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no soft labels there; run label first") from error
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise DataError(f"{path}: damaged soft labels ({error}); run label --force") from error
+        if keys.shape != (len(rows), 32) or rows.shape[1:] != (len(labels),):
+            raise DataError(f"{path}: damaged soft labels (shapes disagree); run label --force")
+        if not np.isfinite(rows).all():
+            raise DataError(
+                f"{path}: soft labels hold values that are not numbers; mend the teacher"
+            )
+        return cls(
+            teacher, labels, {key.tobytes(): row for key, row in zip(keys, rows, strict=True)}
+        )

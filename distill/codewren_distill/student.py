@@ -1,0 +1,61 @@
+"""The student module: a RoBERTa of a given architecture, built once, here."""
+
+from __future__ import annotations
+
+import torch
+from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaModel
+
+from codewren_distill.classifier import Classifier
+from codewren_distill.models import PairHead, SequenceModel, SiameseModel
+from codewren_distill.text_side import SiameseText
+from codewren_runtime.errors import ModelError
+from codewren_runtime.tokenizer import PAD, SPECIAL_TOKENS, CodeTokenizer
+from codewren_runtime.types import Architecture, Task
+
+__all__ = ["build_student", "student_config"]
+
+PAD_ID = SPECIAL_TOKENS.index(PAD)
+
+
+def student_config(architecture: Architecture, task: Task, dropout: float = 0.0) -> RobertaConfig:
+    """The transformers configuration of a student.
+
+    RoBERTa numbers positions from pad id + 1, hence two more than `max_length`. Attention
+    dropout is 0: above it the fused attention kernel is lost, 5 to 7 times the step.
+    """
+    return RobertaConfig(
+        vocab_size=architecture.vocab_size,
+        hidden_size=architecture.hidden_size,
+        num_hidden_layers=architecture.num_layers,
+        num_attention_heads=architecture.num_heads,
+        intermediate_size=architecture.intermediate_size,
+        max_position_embeddings=architecture.max_length + 2,
+        type_vocab_size=1,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=0.0,
+        bos_token_id=0,
+        pad_token_id=1,
+        eos_token_id=2,
+        id2label=dict(enumerate(task.labels)),
+        label2id={label: i for i, label in enumerate(task.labels)},
+    )
+
+
+def build_student(
+    architecture: Architecture, task: Task, tokenizer_json: str, seed: int, dropout: float = 0.0
+) -> Classifier:
+    """A freshly initialised student: sequence classification, or siamese for pairs."""
+    tokenizer = CodeTokenizer(tokenizer_json, architecture.max_length, task.normalisation)
+    if tokenizer.pad_id != PAD_ID:
+        raise ModelError(f"tokenizer: <pad> has id {tokenizer.pad_id}, RoBERTa needs {PAD_ID}")
+    config = student_config(architecture, task, dropout)
+    torch.manual_seed(seed)
+    if task.kind == "single":
+        sequence = SequenceModel(RobertaForSequenceClassification(config))
+        return Classifier(
+            sequence, SiameseText(tokenizer, pairs=False), task, architecture.max_length
+        )
+    encoder = RobertaModel(config, add_pooling_layer=False)
+    head = PairHead(architecture.hidden_size, len(task.labels))
+    siamese = SiameseModel(encoder, head)
+    return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, architecture.max_length)

@@ -1,0 +1,109 @@
+"""The text side of a classifier: from examples to padded tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+
+from codewren_distill.models import Batch
+from codewren_runtime.text import normalise
+from codewren_runtime.tokenizer import CodeTokenizer
+from codewren_runtime.types import Example
+
+__all__ = ["CrossText", "Encoded", "SiameseText", "Tokenizes", "TransformersTokenizer"]
+
+Encoded = tuple[tuple[int, ...], ...]  # token ids of each sequence that the model reads
+
+
+class Tokenizes(Protocol):
+    """What both tokenizers offer."""
+
+    pad_id: int
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of one text, special tokens included."""
+        ...
+
+
+class TransformersTokenizer:
+    """A teacher's own tokenizer, behind the interface of `CodeTokenizer`.
+
+    Teachers read the text with its case and lines; a teacher that wants another form
+    normalises in its own tokenizer.
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.pad_id = int(tokenizer.pad_token_id)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids, cut at `max_length`."""
+        return self._ids(normalise(text, "structure"))
+
+    def encode_pair(self, text: str, text2: str) -> list[int]:
+        """Token ids of both texts in one sequence, the longer cut first."""
+        return self._ids(normalise(text, "structure"), normalise(text2, "structure"))
+
+    def _ids(self, *texts: str) -> list[int]:
+        encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
+        return list(encoded["input_ids"])
+
+
+class SiameseText:
+    """Encodes each text alone; serves single texts and siamese pairs."""
+
+    def __init__(self, tokenizer: CodeTokenizer | TransformersTokenizer, *, pairs: bool) -> None:
+        self.tokenizer = tokenizer
+        self.pairs = pairs
+
+    def encode(self, example: Example) -> Encoded:
+        """One tuple of ids per text."""
+        return tuple(tuple(self.tokenizer.encode(text)) for text in example.texts)
+
+    def collate(self, rows: Sequence[Encoded]) -> Batch:
+        """Pad to the longest; for pairs, distinct texts once and the rows of each pair."""
+        if not self.pairs:
+            return pad([row[0] for row in rows], self.tokenizer.pad_id)
+        place = {ids: i for i, ids in enumerate(dict.fromkeys(ids for row in rows for ids in row))}
+        batch = pad(list(place), self.tokenizer.pad_id)
+        batch["pairs"] = torch.tensor([[place[ids] for ids in row] for row in rows])
+        return batch
+
+
+class CrossText:
+    """Encodes both texts of a pair as one sequence (cross-encoding)."""
+
+    def __init__(self, tokenizer: TransformersTokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def encode(self, example: Example) -> Encoded:
+        """One tuple of ids for the pair."""
+        return (tuple(self.tokenizer.encode_pair(example.text, example.text2 or "")),)
+
+    def collate(self, rows: Sequence[Encoded]) -> Batch:
+        """Pad through the teacher's own tokenizer, which knows its token types."""
+        own = self.tokenizer.tokenizer
+        batch = pad([row[0] for row in rows], self.tokenizer.pad_id)
+        if "token_type_ids" in own.model_input_names:
+            batch["token_type_ids"] = self._token_types(batch["input_ids"], own.sep_token_id)
+        return batch
+
+    def _token_types(self, input_ids: torch.Tensor, separator: int) -> torch.Tensor:
+        # BERT's form: [CLS] a [SEP] b [SEP]; type 1 begins after the first separator.
+        is_separator = (input_ids == separator).long()
+        after_first = (is_separator.cumsum(1) - is_separator).clamp_max(1)
+        return after_first * (input_ids != self.tokenizer.pad_id).long()
+
+
+def pad(sequences: Sequence[Sequence[int]], pad_id: int) -> Batch:
+    """Pad id sequences on the right to `input_ids` and `attention_mask` (n, longest)."""
+    longest = max(map(len, sequences))
+    ids = torch.full((len(sequences), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.tensor(sequence)
+        mask[row, : len(sequence)] = 1
+    return {"input_ids": ids, "attention_mask": mask}

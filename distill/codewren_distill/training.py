@@ -1,0 +1,195 @@
+"""One training loop for teachers, students and controls, through accelerate.
+
+Every step draws its random numbers from (seed, step), and the order of the batches from
+(seed, epoch): a run that was killed and resumed computes what an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from codewren_distill.batches import LengthBuckets, Rows, by_length, row_length
+from codewren_distill.checkpoint import Position, restore, store
+from codewren_distill.classifier import Classifier
+from codewren_distill.devices import precision
+from codewren_distill.losses import Loss
+from codewren_distill.models import Batch
+from codewren_distill.settings import TrainingSettings
+from codewren_distill.text_side import Encoded
+from codewren_runtime.errors import ModelError
+from codewren_runtime.files import write_bytes
+
+__all__ = ["LOG", "STATE", "Progress", "fit"]
+
+LOG = "log.jsonl"
+STATE = "training_state/state.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step done, for bars and logs."""
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    learning_rate: float
+
+
+Report = Callable[[Progress], None]
+
+
+def fit(
+    classifier: Classifier,
+    encoded: Sequence[Encoded],
+    targets: Tensor,
+    loss: Loss,
+    settings: TrainingSettings,
+    *,
+    folder: Path,
+    identity: str,
+    report: Report | None = None,
+) -> Position:
+    """Train `classifier.model` in place; targets are (n,) label indices or (n, labels) logits.
+
+    Writes `training_state/` in `folder` now and then and at the end of every epoch, and
+    resumes from it when `identity` is the same; `log.jsonl` gets one line per step.
+    Raises ModelError when the loss is no longer a number.
+    """
+    trainer = _Trainer(classifier, settings, loss, folder, identity, report)
+    position = trainer.run(Rows(encoded, targets), [row_length(row) for row in encoded])
+    classifier.model.eval()
+    return position
+
+
+class _Trainer:
+    def __init__(
+        self,
+        classifier: Classifier,
+        settings: TrainingSettings,
+        loss: Loss,
+        folder: Path,
+        identity: str,
+        report: Report | None,
+    ) -> None:
+        self.classifier, self.settings, self.loss = classifier, settings, loss
+        self.folder, self.identity, self.report = folder, identity, report
+        self.state_path = folder / STATE
+        self.accelerator = Accelerator(mixed_precision=precision())
+        self.model = self.accelerator.prepare(classifier.model)
+        self.optimizer = self.accelerator.prepare(_optimizer(self.model, settings))
+        self.steps = 0
+        self.position = Position()
+
+    def run(self, rows: Rows, lengths: Sequence[int]) -> Position:
+        batch_size, world = self.settings.batch_size, self.accelerator.num_processes
+        per_epoch = -(-len(by_length(lengths, batch_size)) // world)
+        self.steps = per_epoch * self.settings.epochs
+        self.position = restore(self.state_path, self._bare(), self.optimizer, self.identity)
+        log = _Log(self.folder / LOG, self.position.step)
+        self.model.train()
+        for epoch in range(self.position.step // per_epoch, self.settings.epochs):
+            buckets = LengthBuckets(
+                lengths,
+                batch_size,
+                seed=self.settings.seed,
+                epoch=epoch,
+                start=self.position.step % per_epoch * world,
+            )
+            loader = DataLoader(rows, batch_sampler=buckets, collate_fn=self._collate)
+            self._epoch(self.accelerator.prepare(loader), epoch, log)
+            self._store()
+        self.classifier.model = self._bare().cpu()
+        return self.position
+
+    def _epoch(self, loader: Any, epoch: int, log: _Log) -> None:
+        last = stored = time.monotonic()
+        for batch, target in loader:
+            value, rate = self._step(batch, target)
+            now = time.monotonic()
+            self.position = Position(self.position.step + 1, self.position.seconds + now - last)
+            last = now
+            progress = Progress(self.position.step, self.steps, epoch + 1, value, rate)
+            if self.accelerator.is_main_process:
+                log.write(progress)
+                if self.report is not None:
+                    self.report(progress)
+            if now - stored >= self.settings.checkpoint_seconds:
+                self._store()
+                stored = time.monotonic()
+
+    def _step(self, batch: Batch, target: Tensor) -> tuple[float, float]:
+        settings, step = self.settings, self.position.step
+        torch.manual_seed(settings.seed * 1_000_003 + step)
+        rate = settings.learning_rate * _schedule(step, self.steps, settings.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self.accelerator.autocast():
+            value = self.loss(self.model(**batch), target)
+        if not torch.isfinite(value):
+            raise ModelError(
+                f"training: the loss is {value.item()} at step {step + 1}; lower the learning rate "
+                f"(now {settings.learning_rate:g}) or look at the soft labels"
+            )
+        self.accelerator.backward(value)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return float(value.detach()), rate
+
+    def _collate(self, part: list[tuple[Encoded, Tensor]]) -> tuple[Batch, Tensor]:
+        rows, targets = zip(*part, strict=True)
+        return self.classifier.text.collate(rows), torch.stack(targets)
+
+    def _bare(self) -> Any:
+        return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+
+    def _store(self) -> None:
+        if self.accelerator.is_main_process:
+            store(self.state_path, self._bare(), self.optimizer, self.position, self.identity)
+        self.accelerator.wait_for_everyone()
+
+
+class _Log:
+    """A JSON line per step; what a killed run logged past its last state goes."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        kept = path.read_text().splitlines()[:step] if step and path.is_file() else []
+        write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
+
+    def write(self, progress: Progress) -> None:
+        with self.path.open("a") as stream:
+            stream.write(json.dumps(asdict(progress)) + "\n")
+
+
+def _schedule(step: int, steps: int, warmup: float) -> float:
+    """Linear warm-up, then a cosine to 0 (share of the learning rate)."""
+    begin = max(1, round(steps * warmup))
+    if step < begin:
+        return (step + 1) / begin
+    return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))
+
+
+def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """AdamW over every parameter; biases and norms train too, without decay.
+
+    The original left the no-decay group out of its optimizer: its biases stayed 0.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
