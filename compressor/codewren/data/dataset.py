@@ -1,0 +1,29 @@
+"""What a reader hands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codewren.data.problems import BadRow
+from codewren_runtime.types import Example
+
+__all__ = ["Dataset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Examples in the order of the file, at least one.
+
+    `lines` has the line (from 1) of each example in its file. `labels` are the names of the
+    labels in index order: those given, or those found; empty if none were read. `sha256`
+    names the files' bytes together with how they were read (fields, label names), so that
+    a step that is keyed by it runs again when another field is read. `bad_rows` were skipped.
+    """
+
+    examples: tuple[Example, ...]
+    lines: tuple[int, ...]
+    path: Path
+    sha256: str
+    labels: tuple[str, ...] = ()
+    bad_rows: tuple[BadRow, ...] = ()

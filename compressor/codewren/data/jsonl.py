@@ -1,0 +1,147 @@
+"""JSON lines to examples: single texts, pairs of texts, or pairs of ids and a functions file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from codewren.data.dataset import Dataset
+from codewren.data.fields import Fields
+from codewren.data.labels import KnownLabels, LabelReader, NewLabels
+from codewren.data.problems import BadRow, Problem, refuse, shown
+from codewren.data.rows import id_in, parse_row, text_in, value_in
+from codewren.data.stream import Lines, open_lines
+from codewren_runtime.errors import DataError
+from codewren_runtime.files import sha256_of
+from codewren_runtime.types import Example
+
+__all__ = ["read_jsonl"]
+
+Row = dict[str, Any]
+Texts = Callable[[Row], tuple[str, ...]]
+
+
+def read_jsonl(
+    path: Path,
+    fields: Fields,
+    labels: Sequence[str] | None,
+    *,
+    require_label: bool,
+    skip_bad_rows: bool = False,
+) -> Dataset:
+    """Read a file of JSON lines; see `read_examples` for arguments and errors."""
+    bad: list[BadRow] = []
+    hashes: list[str] = []
+    functions = _read_functions(fields, bad, hashes)
+    if not skip_bad_rows:
+        refuse(bad)  # before its missing ids make bad rows of good ones
+    reader: LabelReader = NewLabels() if labels is None else KnownLabels(labels)
+    label_of = _label_reader(fields, reader, require_label=require_label)
+    rows: list[tuple[int, tuple[str, ...], str | None]] = []
+    texts_of = _text_reader(fields, functions)
+    with open_lines(path) as lines:
+        for number, row in _good_rows(lines, bad):
+            try:
+                rows.append((number, texts_of(row), label_of(row)))
+            except Problem as problem:
+                bad.append(problem.at(path, number))
+        hashes.append(lines.sha256)
+    bad.sort(key=lambda row: (row.path == path, row.line))
+    _check(path, len(rows), bad, skip_bad_rows=skip_bad_rows)
+    names = reader.final({name for _, _, name in rows if name is not None})
+    index: dict[str | None, int | None] = {name: at for at, name in enumerate(names)}
+    return Dataset(
+        tuple(Example(*_two(texts), index.get(name)) for _, texts, name in rows),
+        tuple(number for number, _, _ in rows),
+        path,
+        _identity(hashes, fields, labels),
+        names,
+        tuple(bad),
+    )
+
+
+def _good_rows(lines: Lines, bad: list[BadRow]) -> Iterator[tuple[int, Row]]:
+    """Line numbers and objects; lines that hold no object go to `bad`."""
+    for number, line in lines:
+        try:
+            row = parse_row(line)
+        except Problem as problem:
+            bad.append(problem.at(lines.path, number))
+        else:
+            yield number, row
+
+
+def _read_functions(fields: Fields, bad: list[BadRow], hashes: list[str]) -> dict[str, str]:
+    """Texts by id; empty if the fields name no file of functions."""
+    texts: dict[str, str] = {}
+    if fields.functions is None:
+        return texts
+    with open_lines(fields.functions) as lines:
+        for number, row in _good_rows(lines, bad):
+            try:
+                _add_function(row, fields, texts)
+            except Problem as problem:
+                bad.append(problem.at(fields.functions, number))
+        hashes.append(lines.sha256)
+    return texts
+
+
+def _add_function(row: Row, fields: Fields, texts: dict[str, str]) -> None:
+    remedy = f"a file of functions needs {fields.functions_id} and {fields.functions_code}"
+    key = id_in(row, fields.functions_id, remedy)
+    text = text_in(row, fields.functions_code, remedy)
+    if texts.setdefault(key, text) != text:
+        raise Problem(f"id {shown(key)} occurs twice with different code", "keep one of them")
+
+
+def _text_reader(fields: Fields, functions: dict[str, str]) -> Texts:
+    """How a row gives its one or two texts."""
+    if fields.id1 is None:
+        return lambda row: tuple(text_in(row, name, option) for option, name in fields.of_texts)
+
+    def by_id(row: Row) -> tuple[str, ...]:
+        keys = [id_in(row, name, option) for option, name in fields.of_texts]
+        for key in keys:
+            if key not in functions:
+                raise Problem(f"id {shown(key)} is not in {fields.functions}", "add the function")
+        return tuple(functions[key] for key in keys)
+
+    return by_id
+
+
+def _label_reader(
+    fields: Fields, reader: LabelReader, *, require_label: bool
+) -> Callable[[Row], str | None]:
+    """How a row gives the name of its label."""
+    field = fields.label
+    if field is None:
+        return lambda _: None
+
+    def label_of(row: Row) -> str | None:
+        value = value_in(row, field, "--label") if require_label else row.get(field)
+        if value is None and not require_label:
+            return None
+        return reader.name(value)
+
+    return label_of
+
+
+def _check(path: Path, good: int, bad: list[BadRow], *, skip_bad_rows: bool) -> None:
+    if not skip_bad_rows:
+        refuse(bad)
+    if not good and bad:
+        raise DataError(f"{path}: no usable row, {len(bad):,} bad; the first: {bad[0]}")
+    if not good:
+        raise DataError(f"{path}: holds no rows — give a file with one JSON object per line")
+
+
+def _two(texts: tuple[str, ...]) -> tuple[str, str | None]:
+    return texts[0], texts[1] if len(texts) > 1 else None
+
+
+def _identity(hashes: list[str], fields: Fields, labels: Sequence[str] | None) -> str:
+    """sha256 of the files and of how they were read, wherever they lie."""
+    names = {key: value for key, value in asdict(fields).items() if key != "functions"}
+    return sha256_of([hashes, names, None if labels is None else list(labels)])
