@@ -40,9 +40,11 @@ class PairHead(nn.Module):
 class SiameseModel(nn.Module):
     """An encoder, mean pooling and a `PairHead`.
 
-    A batch holds the distinct texts (n, length) and `pairs` (b, 2), rows into them, so that
-    a text that stands in several pairs of a batch is encoded once.
+    A batch of b pairs holds 2b texts: first all first ones, then all second ones.
     """
+
+    encoder: nn.Module
+    head: PairHead
 
     def __init__(self, encoder: nn.Module, head: PairHead) -> None:
         super().__init__()
@@ -54,10 +56,10 @@ class SiameseModel(nn.Module):
         output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
         return mean_pool(output.last_hidden_state, attention_mask)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, pairs: Tensor) -> Tensor:
-        """Logits (b, labels)."""
-        embeddings = self.embed(input_ids, attention_mask)
-        return cast(Tensor, self.head(embeddings[pairs[:, 0]], embeddings[pairs[:, 1]]))
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask (2b, length) to logits (b, labels)."""
+        first, second = self.embed(input_ids, attention_mask).chunk(2)
+        return cast(Tensor, self.head(first, second))
 
 
 class SequenceModel(nn.Module):

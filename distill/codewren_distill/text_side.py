@@ -14,6 +14,8 @@ from codewren_runtime.types import Example
 
 __all__ = ["CrossText", "Encoded", "SiameseText", "Tokenizes", "TransformersTokenizer"]
 
+MULTIPLE = 16  # lengths of padded batches
+
 Encoded = tuple[tuple[int, ...], ...]  # token ids of each sequence that the model reads
 
 
@@ -21,6 +23,7 @@ class Tokenizes(Protocol):
     """What both tokenizers offer."""
 
     pad_id: int
+    max_length: int
 
     def encode(self, text: str) -> list[int]:
         """Token ids of one text, special tokens included."""
@@ -64,13 +67,9 @@ class SiameseText:
         return tuple(tuple(self.tokenizer.encode(text)) for text in example.texts)
 
     def collate(self, rows: Sequence[Encoded]) -> Batch:
-        """Pad to the longest; for pairs, distinct texts once and the rows of each pair."""
-        if not self.pairs:
-            return pad([row[0] for row in rows], self.tokenizer.pad_id)
-        place = {ids: i for i, ids in enumerate(dict.fromkeys(ids for row in rows for ids in row))}
-        batch = pad(list(place), self.tokenizer.pad_id)
-        batch["pairs"] = torch.tensor([[place[ids] for ids in row] for row in rows])
-        return batch
+        """Pad to one length: all first texts, then, for pairs, all second ones."""
+        texts = [row[side] for side in range(1 + self.pairs) for row in rows]
+        return pad(texts, self.tokenizer)
 
 
 class CrossText:
@@ -86,7 +85,7 @@ class CrossText:
     def collate(self, rows: Sequence[Encoded]) -> Batch:
         """Pad through the teacher's own tokenizer, which knows its token types."""
         own = self.tokenizer.tokenizer
-        batch = pad([row[0] for row in rows], self.tokenizer.pad_id)
+        batch = pad([row[0] for row in rows], self.tokenizer)
         if "token_type_ids" in own.model_input_names:
             batch["token_type_ids"] = self._token_types(batch["input_ids"], own.sep_token_id)
         return batch
@@ -98,10 +97,15 @@ class CrossText:
         return after_first * (input_ids != self.tokenizer.pad_id).long()
 
 
-def pad(sequences: Sequence[Sequence[int]], pad_id: int) -> Batch:
-    """Pad id sequences on the right to `input_ids` and `attention_mask` (n, longest)."""
+def pad(sequences: Sequence[Sequence[int]], tokenizer: Tokenizes) -> Batch:
+    """Pad id sequences on the right to `input_ids` and `attention_mask` (n, length).
+
+    The length is rounded up: a CPU kernel is compiled for every shape that it meets, which
+    costs more than the padding. Never beyond the tokenizer's `max_length`.
+    """
     longest = max(map(len, sequences))
-    ids = torch.full((len(sequences), longest), pad_id, dtype=torch.long)
+    longest = max(longest, min(tokenizer.max_length, -(-longest // MULTIPLE) * MULTIPLE))
+    ids = torch.full((len(sequences), longest), tokenizer.pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.tensor(sequence)
