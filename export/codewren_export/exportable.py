@@ -1,0 +1,50 @@
+"""What export is given: a trained torch model with all that a bundle says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import nn
+
+from codewren_runtime.errors import ModelError, OptionError
+from codewren_runtime.types import Architecture, Example, Task
+
+__all__ = ["Exportable"]
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """A RoBERTa-style transformers model on the CPU, loaded with eager attention.
+
+    `sequence`: `model` gives logits for one text; `head` is None. `siamese`: `model` is the
+    encoder alone, mean-pooled here, and `head` turns two embeddings (n, hidden) into logits
+    (n, labels). `sample_texts` are real inputs, on which the gates compare; the more the
+    better, labels are not needed. `provenance` is plain JSON for the manifest.
+
+    Other attention implementations export too, but are not fused into one operator.
+    Raises ModelError or OptionError where the parts do not belong together.
+    """
+
+    task: Task
+    architecture: Architecture
+    kind: Literal["sequence", "siamese"]
+    model: nn.Module
+    head: nn.Module | None
+    tokenizer_json: str
+    sample_texts: Sequence[Example]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        siamese = self.kind == "siamese"
+        if siamese != (self.task.kind == "pair") or siamese != (self.head is not None):
+            raise ModelError(
+                f"export: a {self.kind} model cannot be shipped for the {self.task.kind} task "
+                f"{self.task.name!r}; pairs need a siamese model with its head, texts a sequence "
+                "model: distill one"
+            )
+        if not self.sample_texts:
+            raise OptionError("export: at least one sample text is needed to check the model on")
+        if any(len(example.texts) != 1 + siamese for example in self.sample_texts):
+            raise OptionError(f"export: a sample text does not fit the {self.task.kind} task")

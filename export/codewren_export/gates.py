@@ -1,0 +1,79 @@
+"""What a bundle must show before it may ship, each as a figure and a verdict in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "MAX_LOGIT_DIFFERENCE",
+    "MIN_AGREEMENT",
+    "Verdict",
+    "agreement_gate",
+    "parity_gate",
+    "probability_change",
+    "size_gate",
+]
+
+MAX_LOGIT_DIFFERENCE = 1e-4
+MIN_AGREEMENT = 0.99
+# A label that flips while its probability moves by less than this was a coin's toss before.
+TOSS_UP = 0.01
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One gate's answer: the figure, whether it passed, and a line for people."""
+
+    gate: str
+    passed: bool
+    figure: float
+    line: str
+
+
+def parity_gate(reference: Logits, exported: Logits) -> Verdict:
+    """The fp32 ONNX graph against torch: logits (n, labels) of the same inputs."""
+    difference = float(np.abs(reference - exported).max())
+    passed = difference <= MAX_LOGIT_DIFFERENCE  # not so for NaN either
+    line = f"fp32 ONNX is within {difference:.1e} of torch's logits"
+    return Verdict("parity", passed, difference, f"{line} (at most {MAX_LOGIT_DIFFERENCE:.0e})")
+
+
+def agreement_gate(reference: Logits, shipped: Logits) -> Verdict:
+    """The bundle's labels against torch's: logits (n, labels) of the same inputs.
+
+    The figure is the share of equal labels. A flip whose probability moved by less than
+    `TOSS_UP` does not fail the gate, but counts in the figure.
+    """
+    same = reference.argmax(1) == shipped.argmax(1)
+    change = np.abs(_probabilities(reference) - _probabilities(shipped)).max(1)
+    agreement = float(same.mean())
+    passed = bool((same | (change < TOSS_UP)).mean() >= MIN_AGREEMENT)
+    line = (
+        f"{100 * agreement:.1f} % of {len(same)} samples keep their label "
+        f"(at least {100 * MIN_AGREEMENT:.0f} %); "
+        f"the largest change of a probability is {change.max():.4f}"
+    )
+    return Verdict("agreement", passed, agreement, line)
+
+
+def size_gate(size_bytes: int, budget: int | None) -> Verdict:
+    """The whole bundle on disk against the budget, in bytes; no budget, no limit."""
+    line = f"{size_bytes:,} bytes"
+    if budget is not None:
+        line += f" (at most {budget:,})"
+    return Verdict("size", budget is None or size_bytes <= budget, size_bytes, line)
+
+
+def probability_change(reference: Logits, shipped: Logits) -> float:
+    """The largest change of any label's probability, over all samples."""
+    return float(np.abs(_probabilities(reference) - _probabilities(shipped)).max())
+
+
+def _probabilities(logits: Logits) -> NDArray[np.float64]:
+    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(1, keepdims=True))

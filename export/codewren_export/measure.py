@@ -1,0 +1,67 @@
+"""The figures of the gates, taken on the sample texts."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codewren_export.exportable import Exportable
+from codewren_export.gates import Verdict, parity_gate
+from codewren_export.scoring import Graphs, Row, onnx_scorer, torch_scorer
+from codewren_runtime.model import Model
+from codewren_runtime.tokenizer import CodeTokenizer
+from codewren_runtime.types import Example
+
+__all__ = ["latency_ms", "parity", "shipped_logits"]
+
+PARITY_SAMPLES = 64
+PARITY_BATCH = 4
+REFERENCE_BATCH = 16
+TIMED_SAMPLES = 50
+
+
+def parity(exportable: Exportable, graphs: Graphs) -> tuple[NDArray[np.float32], Verdict]:
+    """Logits (samples, labels) of every sample by torch, and the gate over the first of them.
+
+    The graph reads those alone and in padded batches: positions and mask must hold in both.
+    """
+    rows = _rows(exportable)
+    reference = torch_scorer(exportable).logits(rows, REFERENCE_BATCH)
+    scorer, some = onnx_scorer(graphs), rows[:PARITY_SAMPLES]
+    alone, padded = scorer.logits(some, 1), scorer.logits(some, PARITY_BATCH)
+    expected = reference[: len(some)]
+    return reference, parity_gate(
+        np.concatenate([expected, expected]), np.concatenate([alone, padded])
+    )
+
+
+def shipped_logits(model: Model, exportable: Exportable) -> NDArray[np.float32]:
+    """Logits (samples, labels) of every sample by the runtime, from text."""
+    one = model.logits_pair if exportable.kind == "siamese" else model.logits
+    return np.stack([one(*example.texts) for example in exportable.sample_texts])
+
+
+def latency_ms(model: Model, exportable: Exportable) -> float:
+    """Median milliseconds (wall) of a prediction from text to answer, after one to warm up."""
+    predict = model.predict_pair if exportable.kind == "siamese" else model.predict
+
+    def milliseconds(example: Example) -> float:
+        begin = time.perf_counter()
+        predict(*example.texts)
+        return 1000 * (time.perf_counter() - begin)
+
+    samples = exportable.sample_texts[:TIMED_SAMPLES]
+    milliseconds(samples[0])
+    return median(map(milliseconds, samples))
+
+
+def _rows(exportable: Exportable) -> list[Row]:
+    tokenizer = CodeTokenizer(
+        exportable.tokenizer_json,
+        exportable.architecture.max_length,
+        exportable.task.normalisation,
+    )
+    return [tuple(map(tokenizer.encode, example.texts)) for example in exportable.sample_texts]

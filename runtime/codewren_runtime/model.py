@@ -1,0 +1,204 @@
+"""Load a bundle and ask it: text in, label and probabilities out, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codewren_runtime._session import Session
+from codewren_runtime.bundle import HEAD, MODEL, Bundle, Manifest, read_bundle
+from codewren_runtime.errors import BundleError, ModelError, OptionError
+from codewren_runtime.tokenizer import CodeTokenizer
+from codewren_runtime.types import Prediction, Task
+
+__all__ = ["Model", "load"]
+
+Array = NDArray[np.float32]
+Ids = tuple[int, ...]
+
+# `predict_many` over pairs meets the same function again and again; this many embeddings
+# take at most about 3 MB with their keys.
+REMEMBERED = 512
+
+
+def load(path: Path | str, *, threads: int = 1) -> Model:
+    """Read a bundle, a file or a folder, and make it ready to predict on `threads` CPU threads.
+
+    Raises BundleError in one line if the bundle is damaged, hostile or of another version,
+    and OptionError if `threads` is below 1.
+    """
+    return Model(read_bundle(path), threads=threads)
+
+
+class Model:
+    """A model that is ready to predict. Thread-safe: one may serve any number of threads.
+
+    Made by `load`. Code longer than the window (`manifest.architecture.max_length` tokens)
+    is judged by its beginning.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise OptionError(f"threads must be a positive integer, not {threads!r}")
+        self.manifest: Manifest = bundle.manifest
+        self.size_bytes = bundle.size_bytes
+        self._path = bundle.path
+        try:
+            self._tokenizer = _tokenizer(bundle)
+            text_output, width = (
+                ("logits", len(self.labels))
+                if bundle.head is None
+                else ("embedding", self.manifest.architecture.hidden_size)
+            )
+            inputs = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
+            self._text = Session(MODEL, bundle.model, inputs, text_output, width, threads)
+            self._head = None if bundle.head is None else _head(bundle, len(self.labels), threads)
+            self._probe()
+        except BundleError as error:
+            raise BundleError(f"{bundle.path}: {error}") from error
+
+    @property
+    def task(self) -> Task:
+        """What the model answers."""
+        return self.manifest.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the logits."""
+        return self.task.labels
+
+    def predict(self, code: str) -> Prediction:
+        """Judge one text.
+
+        Raises OptionError if this is a pair model and TypeError if `code` is no string.
+        """
+        return self._prediction(self.logits(code))
+
+    def predict_pair(self, code1: str, code2: str) -> Prediction:
+        """Judge two texts together.
+
+        Raises OptionError if this is no pair model and TypeError if a text is no string.
+        """
+        return self._prediction(self.logits_pair(code1, code2))
+
+    def predict_many(
+        self, items: Iterable[str] | Iterable[tuple[str, str]]
+    ) -> Iterator[Prediction]:
+        """Judge many, one by one and in order: texts, or (text, text) for a pair model.
+
+        Lazy: reads an item when its answer is asked for, so a generator may be endless. A
+        function that returns in a later pair is not encoded again while it is remembered.
+        """
+        if self._head is None:
+            for item in items:
+                yield self.predict(_text(item))
+            return
+        remembered = lru_cache(maxsize=REMEMBERED)(self._encode)
+        for item in items:
+            first, second = _pair(item)
+            yield self._prediction(
+                self._compare(remembered(self._ids(first)), remembered(self._ids(second)))
+            )
+
+    def logits(self, code: str) -> Array:
+        """Raw scores of one text, (labels,). Raises as `predict` does."""
+        if self._head is not None:
+            raise OptionError(f"{self._path}: compares two codes; use predict_pair")
+        return self._encode(self._ids(code))
+
+    def logits_pair(self, code1: str, code2: str) -> Array:
+        """Raw scores of two texts, (labels,). Raises as `predict_pair` does."""
+        return self._compare(self.embed(code1), self.embed(code2))
+
+    def embed(self, code: str) -> Array:
+        """The embedding (hidden_size,) of one text, to be kept and given to `compare`.
+
+        Raises OptionError if this is no pair model and TypeError if `code` is no string.
+        """
+        self._require_pair()
+        return self._encode(self._ids(code))
+
+    def compare(self, embedding1: Array, embedding2: Array) -> Prediction:
+        """Judge two texts by what `embed` gave for them.
+
+        Raises OptionError if this is no pair model and ValueError for another shape.
+        """
+        self._require_pair()
+        width = self.manifest.architecture.hidden_size
+        if embedding1.shape != (width,) or embedding2.shape != (width,):
+            raise ValueError(f"embeddings must have the shape ({width},), as embed gives them")
+        return self._prediction(self._compare(embedding1, embedding2))
+
+    def _require_pair(self) -> None:
+        if self._head is None:
+            raise OptionError(f"{self._path}: judges one code at a time; use predict")
+
+    def _ids(self, code: str) -> Ids:
+        return tuple(self._tokenizer.encode(_text(code)))
+
+    def _encode(self, ids: Ids) -> Array:
+        """Logits of a single-text model, embedding of a pair model. Batch 1, hence no padding."""
+        input_ids = np.array([ids], dtype=np.int64)
+        return self._text.run(input_ids=input_ids, attention_mask=np.ones_like(input_ids))
+
+    def _compare(self, embedding1: Array, embedding2: Array) -> Array:
+        assert self._head is not None
+        return self._head.run(
+            embedding_1=embedding1[np.newaxis].astype(np.float32, copy=False),
+            embedding_2=embedding2[np.newaxis].astype(np.float32, copy=False),
+        )
+
+    def _prediction(self, logits: Array) -> Prediction:
+        shifted = np.exp(logits.astype(np.float64) - logits.max())
+        probabilities = [float(p) for p in shifted / shifted.sum()]
+        best = int(np.argmax(logits))
+        return Prediction(
+            self.labels[best],
+            probabilities[best],
+            dict(zip(self.labels, probabilities, strict=True)),
+        )
+
+    def _probe(self) -> None:
+        """One tiny prediction: what a graph declares is not always what it answers."""
+        highest = self._tokenizer.vocab_size - 1
+        answer = self._encode((self._tokenizer.bos_id, highest, self._tokenizer.eos_id))
+        if self._head is not None:
+            self._compare(answer, answer)
+
+
+def _tokenizer(bundle: Bundle) -> CodeTokenizer:
+    architecture, task = bundle.manifest.architecture, bundle.manifest.task
+    try:
+        tokenizer = CodeTokenizer(
+            bundle.tokenizer_json, architecture.max_length, task.normalisation
+        )
+    except ModelError as error:
+        raise BundleError(f"{' '.join(str(error).split())}; export it again") from error
+    if tokenizer.vocab_size > architecture.vocab_size:
+        raise BundleError(
+            f"tokenizer.json has {tokenizer.vocab_size:,} tokens, the model "
+            f"{architecture.vocab_size:,}: export it again"
+        )
+    return tokenizer
+
+
+def _head(bundle: Bundle, labels: int, threads: int) -> Session:
+    assert bundle.head is not None
+    inputs = {"embedding_1": "tensor(float)", "embedding_2": "tensor(float)"}
+    return Session(HEAD, bundle.head, inputs, "logits", labels, threads)
+
+
+def _text(code: object) -> str:
+    if not isinstance(code, str):
+        raise TypeError(f"code must be a string, not {type(code).__name__}; decode bytes first")
+    return code
+
+
+def _pair(item: object) -> tuple[str, str]:
+    if not isinstance(item, tuple) or len(item) != 2:
+        raise TypeError(f"a pair model takes (text, text) tuples, not {type(item).__name__}")
+    return _text(item[0]), _text(item[1])

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from codewren_export import STAGES, Exportable, export_bundle
+from codewren_runtime import load, read_bundle
+from codewren_runtime.errors import GateError, ModelError, OptionError
+from codewren_runtime.types import Architecture, Example, TaskKind
+
+MakeExportable = Callable[[Architecture, TaskKind], Exportable]
+
+SHAPES = [
+    Architecture(320, 16, 1, 1, 16, 48),
+    Architecture(320, 32, 2, 8, 48, 64),
+    Architecture(400, 48, 3, 3, 32, 96),
+    Architecture(320, 64, 1, 4, 1_040, 32),
+    Architecture(320, 24, 2, 2, 40, 8),
+    Architecture(512, 40, 3, 5, 64, 128),
+]
+TINY = SHAPES[0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"), [(shape, ("single", "pair")[i % 2]) for i, shape in enumerate(SHAPES)]
+)
+def test_any_shape_passes_its_gates_at_every_precision(
+    exportable: MakeExportable, tmp_path: Path, shape: Architecture, kind: TaskKind
+) -> None:
+    given = exportable(shape, kind)
+    sizes = []
+    for bits in (8, 16, 32):
+        out = tmp_path / f"{bits}.wren"
+        report = export_bundle(given, out, bits=bits)
+        assert all(gate.passed for gate in report.gates)
+        assert report.parity <= 1e-4
+        assert report.size_bytes == out.stat().st_size
+        assert sum(report.parts.values()) < report.size_bytes
+        sizes.append(report.size_bytes)
+    assert sizes == sorted(sizes)
+    assert report.probability_change < 1e-4  # 32 bits: the graph itself
+    assert sum(report.parts.values()) == report.fp32_bytes
+
+
+@pytest.mark.parametrize("kind", ["single", "pair"])
+def test_bundle_answers_as_torch_does(
+    exportable: MakeExportable, tmp_path: Path, kind: TaskKind
+) -> None:
+    given = exportable(SHAPES[1], kind)
+    stages: list[str] = []
+    report = export_bundle(given, tmp_path / "m.wren", bits=32, on_stage=stages.append)
+    assert tuple(stages) == STAGES
+    json.dumps(asdict(report))
+    model = load(tmp_path / "m.wren")
+    example = given.sample_texts[3]
+    rows = [model._tokenizer.encode(text) for text in example.texts]
+    with torch.no_grad():
+        if kind == "single":
+            expected = given.model(input_ids=torch.tensor(rows[:1])).logits[0].numpy()
+            found = model.logits(example.text)
+        else:
+            assert given.head is not None
+            pooled = [given.model(input_ids=torch.tensor([ids]))[0].mean(1) for ids in rows]
+            expected = given.head(*pooled)[0].numpy()
+            found = model.logits_pair(*example.texts)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_manifest_says_what_is_in_the_bundle(exportable: MakeExportable, tmp_path: Path) -> None:
+    given = exportable(SHAPES[1], "pair")
+    export_bundle(given, tmp_path / "m.wren")
+    manifest = read_bundle(tmp_path / "m.wren").manifest
+    assert (manifest.task, manifest.architecture) == (given.task, given.architecture)
+    assert manifest.provenance == {"teacher": "none"}
+    assert manifest.quantisation["weight_bits"] == 8
+    assert manifest.quantisation["fused"] == {"Attention": 2, "BiasGelu": 2}
+    assert manifest.metrics["samples"] == len(given.sample_texts)
+
+
+def test_graph_tells_nothing_of_the_machine(exportable: MakeExportable, tmp_path: Path) -> None:
+    export_bundle(exportable(TINY, "pair"), tmp_path / "m.wren")
+    data = (tmp_path / "m.wren").read_bytes()
+    for word in (str(tmp_path), "site-packages", ".py", "/tmp"):
+        assert word.encode() not in data
+
+
+def test_size_over_budget_fails_and_keeps_the_evidence(
+    exportable: MakeExportable, tmp_path: Path
+) -> None:
+    given, out = exportable(TINY, "single"), tmp_path / "m.wren"
+    out.write_bytes(b"the former one")
+    with pytest.raises(GateError, match=r"m\.wren: not written, size: .* \(at most 1,000\)") as e:
+        export_bundle(given, out, size_budget=1_000)
+    assert "\n" not in str(e.value)
+    assert out.read_bytes() == b"the former one"
+    load(tmp_path / "m.wren.failed")
+    export_bundle(given, out, size_budget=1_000_000)
+    assert os.listdir(tmp_path) == ["m.wren"]  # noqa: PTH208
+
+
+def test_wrong_graph_fails_parity(
+    exportable: MakeExportable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from codewren_export import exporter
+
+    def spoil(graph: onnx.ModelProto, architecture: Architecture, folder: Path) -> onnx.ModelProto:
+        bias = next(w for w in graph.graph.initializer if w.name.endswith("out_proj.bias"))
+        values = onnx.numpy_helper.to_array(bias) + np.float32(0.01)
+        bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
+        return graph
+
+    monkeypatch.setattr(exporter, "fuse", spoil)
+    with pytest.raises(GateError, match="parity: fp32 ONNX is within"):
+        export_bundle(exportable(TINY, "single"), tmp_path / "m.wren")
+
+
+def test_model_that_diverged_is_refused(exportable: MakeExportable, tmp_path: Path) -> None:
+    given = exportable(TINY, "single")
+    with torch.no_grad():
+        next(given.model.parameters()).fill_(float("nan"))
+    with pytest.raises(ModelError, match="not finite"):
+        export_bundle(given, tmp_path / "m.wren")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_options(exportable: MakeExportable, tmp_path: Path) -> None:
+    given = exportable(TINY, "single")
+    with pytest.raises(OptionError, match="bits must be 8, 16 or 32"):
+        export_bundle(given, tmp_path / "m.wren", bits=4)
+    with pytest.raises(OptionError, match="is a folder"):
+        export_bundle(given, tmp_path)
+    with pytest.raises(OptionError, match="at least one sample"):
+        replace(given, sample_texts=[])
+    with pytest.raises(OptionError, match="does not fit"):
+        replace(given, sample_texts=[Example("a", "b")])
+    with pytest.raises(ModelError, match="cannot be shipped"):
+        replace(given, kind="siamese")
+    with pytest.raises(ModelError, match="cannot be shipped"):
+        replace(given, task=replace(given.task, kind="pair"))
+
+
+SCRIPT = """
+import sys, importlib.util
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("shared", sys.argv[1])
+shared = importlib.util.module_from_spec(spec); spec.loader.exec_module(shared)
+class Factory:
+    def mktemp(self, name):
+        path = Path(sys.argv[2]) / name; path.mkdir(); return path
+tokenizer = shared.train_tokenizer(shared.CODES, 320, "structure")
+make = shared.exportable.__wrapped__(Factory(), tokenizer)
+from codewren_export import export_bundle
+from codewren_runtime.types import Architecture
+export_bundle(make(Architecture(320, 32, 2, 4, 48, 64), "pair"), Path(sys.argv[2]) / "m.wren")
+"""
+
+
+@pytest.mark.slow
+def test_same_input_gives_the_same_bytes_and_not_a_word(tmp_path: Path) -> None:
+    """In two processes with other hash seeds; and nothing is printed."""
+    processes = []
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        arguments = [str(Path(__file__).with_name("conftest.py")), str(tmp_path / seed)]
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", SCRIPT, *arguments],
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        )
+    assert [process.communicate()[0] for process in processes] == [b"", b""]
+    assert [process.returncode for process in processes] == [0, 0]
+    first, second = ((tmp_path / seed / "m.wren").read_bytes() for seed in ("1", "2"))
+    assert first == second
