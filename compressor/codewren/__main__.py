@@ -1,0 +1,5 @@
+"""`python -m codewren` is `compress`."""
+
+from codewren.cli import main
+
+main()

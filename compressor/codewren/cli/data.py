@@ -1,0 +1,62 @@
+"""From the data options of a verb to a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codewren.data import Dataset
+    from codewren.progress import Reporter
+
+__all__ = ["DataFlags", "read"]
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DataFlags:
+    """The data options as given; `label` None reads no labels."""
+
+    text: str
+    label: str | None
+    text1: str | None = None
+    text2: str | None = None
+    id1: str | None = None
+    id2: str | None = None
+    functions: Path | None = None
+    labels: tuple[str, ...] | None = None
+    skip_bad_rows: bool = False
+
+    @property
+    def pair(self) -> bool:
+        """Whether the options describe pairs."""
+        return self.text1 is not None or self.id1 is not None
+
+
+def read(path: Path, flags: DataFlags, reporter: Reporter) -> Dataset:
+    """The data set; bad rows are an error, or reported where they may be skipped."""
+    from codewren.data import Fields, read_examples
+
+    fields = Fields(
+        text=flags.text,
+        label=flags.label,
+        text1=flags.text1,
+        text2=flags.text2,
+        id1=flags.id1,
+        id2=flags.id2,
+        functions=flags.functions,
+    )
+    data = read_examples(
+        path,
+        fields,
+        flags.labels,
+        require_label=flags.label is not None,
+        skip_bad_rows=flags.skip_bad_rows,
+    )
+    for bad in data.bad_rows[:SHOWN]:
+        reporter.say(f"skipped {bad}")
+    if len(data.bad_rows) > SHOWN:
+        reporter.say(f"skipped {len(data.bad_rows) - SHOWN} more bad rows of {path}")
+    return data

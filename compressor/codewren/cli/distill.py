@@ -1,0 +1,71 @@
+"""compress distill."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from codewren.cli.console import Output
+from codewren.cli.data import DataFlags, read
+from codewren.cli.options import (
+    RUN,
+    TEXT,
+    BatchSizeOption,
+    DataOption,
+    EpochsOption,
+    ForceOption,
+    FunctionsOption,
+    Id1Option,
+    Id2Option,
+    JsonOption,
+    LearningRateOption,
+    QuietOption,
+    RunOption,
+    SeedOption,
+    SkipBadOption,
+    Text1Option,
+    Text2Option,
+    TextOption,
+    training_settings,
+)
+
+
+def command(
+    data: DataOption,
+    run: RunOption = RUN,
+    text: TextOption = TEXT,
+    text1: Text1Option = None,
+    text2: Text2Option = None,
+    id1: Id1Option = None,
+    id2: Id2Option = None,
+    functions: FunctionsOption = None,
+    loss: Annotated[
+        Literal["kl", "mse"], typer.Option(help="KL at a temperature, or squared logit error.")
+    ] = "kl",
+    temperature: Annotated[float, typer.Option(help="Softens both sides of the KL.")] = 4.0,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: LearningRateOption = None,
+    seed: SeedOption = 0,
+    skip_bad_rows: SkipBadOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Train the run's architecture from its soft labels, on the data that was labelled."""
+    from codewren.run_directory import Run
+    from codewren.verbs.distill import DistillSettings, distill
+
+    output = Output(json=json, quiet=quiet)
+    settings = DistillSettings(loss, temperature)
+    training = training_settings(seed, epochs, batch_size, learning_rate)
+    work = Run(run, output.reporter(), force)
+    flags = DataFlags(text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows)
+    with work.locked():
+        result = distill(work, read(data, flags, work.reporter), settings, training)
+    if not output.result(result):
+        output.line(
+            f"{run / 'student'}: {result['parameters']:,} parameters, "
+            f"{result['examples']:,} examples, {result['seconds']:.0f} s, loss {result['loss']:.4f}"
+        )

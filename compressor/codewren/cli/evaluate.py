@@ -1,0 +1,71 @@
+"""compress evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codewren.cli.console import Output
+from codewren.cli.data import DataFlags, read
+from codewren.cli.options import (
+    LABEL,
+    RUN,
+    TEXT,
+    DataOption,
+    ForceOption,
+    FunctionsOption,
+    Id1Option,
+    Id2Option,
+    JsonOption,
+    LabelOption,
+    QuietOption,
+    RunOption,
+    SkipBadOption,
+    Text1Option,
+    Text2Option,
+    TextOption,
+)
+
+
+def command(
+    data: DataOption,
+    run: RunOption = RUN,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Evaluate this bundle alone, without a run.", metavar="FILE"),
+    ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(help="Labelled rows for majority and TF-IDF beside it.", metavar="PATH"),
+    ] = None,
+    label: LabelOption = LABEL,
+    text: TextOption = TEXT,
+    text1: Text1Option = None,
+    text2: Text2Option = None,
+    id1: Id1Option = None,
+    id2: Id2Option = None,
+    functions: FunctionsOption = None,
+    skip_bad_rows: SkipBadOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Score every model of a run, or one bundle, on labelled test rows."""
+    from codewren.cli.tables import show_report
+    from codewren.run_directory import Run
+    from codewren.verbs.evaluate import evaluate, evaluate_alone, labels_of
+
+    output = Output(json=json, quiet=quiet)
+    work = Run(run, output.reporter(), force)
+    names = labels_of(work, bundle)
+    flags = DataFlags(text, label, text1, text2, id1, id2, functions, names, skip_bad_rows)
+    test = read(data, flags, work.reporter)
+    if bundle is not None:
+        result = evaluate_alone(work.reporter, bundle, test)
+    else:
+        with work.locked():
+            result = evaluate(work, test, read(train, flags, work.reporter) if train else None)
+    if not output.result(result):
+        show_report(output, result)

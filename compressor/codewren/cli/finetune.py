@@ -1,0 +1,104 @@
+"""compress finetune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from codewren.cli.console import Output
+from codewren.cli.data import DataFlags, read
+from codewren.cli.options import (
+    LABEL,
+    RUN,
+    TEXT,
+    BatchSizeOption,
+    DataOption,
+    EpochsOption,
+    ForceOption,
+    FunctionsOption,
+    Id1Option,
+    Id2Option,
+    JsonOption,
+    LabelOption,
+    LabelsOption,
+    LearningRateOption,
+    QuietOption,
+    RunOption,
+    SeedOption,
+    SkipBadOption,
+    Text1Option,
+    Text2Option,
+    TextOption,
+    split_labels,
+    training_settings,
+)
+from codewren_runtime.errors import OptionError
+
+
+def command(
+    data: DataOption,
+    run: RunOption = RUN,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Start from this folder or hub name.", metavar="DIR|NAME"),
+    ] = None,
+    architecture: Annotated[
+        Path | None,
+        typer.Option(help="Or from scratch: JSON or TOML with the architecture.", metavar="FILE"),
+    ] = None,
+    max_length: Annotated[int, typer.Option(min=8, help="Tokens that a checkpoint reads.")] = 400,
+    pair_encoding: Annotated[
+        Literal["siamese", "cross"],
+        typer.Option(help="Pairs with a checkpoint: each text alone, or both together."),
+    ] = "siamese",
+    into: Annotated[
+        Literal["teacher", "control"], typer.Option(help="Folder of the run to train into.")
+    ] = "teacher",
+    name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
+    normalisation: Annotated[
+        Literal["structure", "published"],
+        typer.Option(help="Student text: lines kept, or lower case joined as published."),
+    ] = "structure",
+    labels: LabelsOption = None,
+    label: LabelOption = LABEL,
+    text: TextOption = TEXT,
+    text1: Text1Option = None,
+    text2: Text2Option = None,
+    id1: Id1Option = None,
+    id2: Id2Option = None,
+    functions: FunctionsOption = None,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: LearningRateOption = None,
+    seed: SeedOption = 0,
+    skip_bad_rows: SkipBadOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Train a classifier on labelled data: the teacher, or the student's control."""
+    from codewren.run_directory import Run
+    from codewren.verbs.finetune import ModelSource, finetune, read_shape
+    from codewren_runtime.types import Task
+
+    output = Output(json=json, quiet=quiet)
+    shape = read_shape(architecture) if architecture is not None else None
+    if (checkpoint is None) == (shape is None):
+        raise OptionError("give either --checkpoint or --architecture")
+    source = ModelSource(checkpoint, shape, max_length, pair_encoding)
+    training = training_settings(seed, epochs, batch_size, learning_rate)
+    work = Run(run, output.reporter(), force)
+    flags = DataFlags(
+        text, label, text1, text2, id1, id2, functions, split_labels(labels), skip_bad_rows
+    )
+    with work.locked():
+        examples = read(data, flags, work.reporter)
+        task = Task(name, "pair" if flags.pair else "single", examples.labels, normalisation)
+        result = finetune(work, examples, task, source, training, into=into)
+    if not output.result(result):
+        output.line(
+            f"{run / into}: {result['parameters']:,} parameters, "
+            f"{result['examples']:,} examples, {result['seconds']:.0f} s, loss {result['loss']:.4f}"
+        )

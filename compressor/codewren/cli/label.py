@@ -1,0 +1,71 @@
+"""compress label."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codewren.cli.console import Output
+from codewren.cli.data import DataFlags, read
+from codewren.cli.options import (
+    RUN,
+    TEXT,
+    DataOption,
+    ForceOption,
+    FunctionsOption,
+    Id1Option,
+    Id2Option,
+    JsonOption,
+    LabelsOption,
+    QuietOption,
+    RunOption,
+    SkipBadOption,
+    Text1Option,
+    Text2Option,
+    TextOption,
+    split_labels,
+)
+from codewren_runtime.errors import OptionError
+
+
+def command(
+    data: DataOption,
+    run: RunOption = RUN,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Folder or hub name.  [default: the run's teacher]", metavar="DIR|NAME"),
+    ] = None,
+    max_length: Annotated[int, typer.Option(min=8, help="Tokens that the teacher reads.")] = 400,
+    labels: LabelsOption = None,
+    text: TextOption = TEXT,
+    text1: Text1Option = None,
+    text2: Text2Option = None,
+    id1: Id1Option = None,
+    id2: Id2Option = None,
+    functions: FunctionsOption = None,
+    skip_bad_rows: SkipBadOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    force: ForceOption = False,
+) -> None:
+    """Cache the teacher's soft labels on unlabelled code."""
+    from codewren.run_directory import Run
+    from codewren.verbs.label import label
+    from codewren_runtime.types import Task
+
+    output = Output(json=json, quiet=quiet)
+    work = Run(run, output.reporter(), force)
+    flags = DataFlags(text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows)
+    with work.locked():
+        examples = read(data, flags, work.reporter)
+        task, names = work.task(), split_labels(labels)
+        if task is None and names is None:
+            raise OptionError(f"{run}: no task there yet; name the teacher's labels with --labels")
+        if names is not None:
+            task = Task("task", "pair" if flags.pair else "single", names)
+        assert task is not None
+        result = label(work, examples, task, teacher=teacher, max_length=max_length)
+    if not output.result(result):
+        shares = ", ".join(f"{100 * v:.1f} % {k}" for k, v in result["predicted"].items())
+        output.line(f"{run / 'soft_labels.safetensors'}: {result['examples']:,} examples, {shares}")

@@ -1,0 +1,92 @@
+"""Options that several verbs share, written once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from codewren_distill.settings import TrainingSettings
+
+RunOption = Annotated[Path, typer.Option("--run", help="The run directory.", metavar="DIR")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Do it again, even if nothing changed.")]
+
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data", help="JSON lines (gzip accepted), or a folder of sources.", metavar="PATH"
+    ),
+]
+TextOption = Annotated[
+    str, typer.Option("--text", help="Field that holds the code.", metavar="FIELD")
+]
+LabelOption = Annotated[
+    str, typer.Option("--label", help="Field that holds the label.", metavar="FIELD")
+]
+Text1Option = Annotated[
+    str | None, typer.Option("--text1", help="Pairs: field of the first code.", metavar="FIELD")
+]
+Text2Option = Annotated[
+    str | None, typer.Option("--text2", help="Pairs: field of the second code.", metavar="FIELD")
+]
+Id1Option = Annotated[
+    str | None,
+    typer.Option("--id1", help="Pairs by id: field of the first id.", metavar="FIELD"),
+]
+Id2Option = Annotated[
+    str | None,
+    typer.Option("--id2", help="Pairs by id: field of the second id.", metavar="FIELD"),
+]
+FunctionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--functions",
+        help="Pairs by id: JSON lines with the fields id and code.",
+        metavar="FILE",
+    ),
+]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option("--labels", help="Label names in index order, comma-separated.", metavar="A,B"),
+]
+SkipBadOption = Annotated[
+    bool, typer.Option("--skip-bad-rows", help="Report bad rows and go on without them.")
+]
+EpochsOption = Annotated[
+    int | None, typer.Option("--epochs", help="Passes over the data.  [default: 5]")
+]
+BatchSizeOption = Annotated[
+    int | None, typer.Option("--batch-size", help="Examples per step.  [default: 32]")
+]
+LearningRateOption = Annotated[
+    float | None, typer.Option("--learning-rate", help="Peak learning rate.  [default: 0.0005]")
+]
+
+RUN = Path("run")
+TEXT, LABEL = "func", "target"
+
+
+def training_settings(
+    seed: int, epochs: int | None, batch_size: int | None, learning_rate: float | None
+) -> TrainingSettings:
+    """The defaults of TrainingSettings under the flags that were given."""
+    from codewren_distill.settings import TrainingSettings
+
+    defaults = TrainingSettings(seed=seed)
+    return replace(
+        defaults,
+        epochs=defaults.epochs if epochs is None else epochs,
+        batch_size=defaults.batch_size if batch_size is None else batch_size,
+        learning_rate=defaults.learning_rate if learning_rate is None else learning_rate,
+    )
+
+
+def split_labels(labels: str | None) -> tuple[str, ...] | None:
+    """`--labels safe,vulnerable` as a tuple."""
+    return None if labels is None else tuple(name.strip() for name in labels.split(","))

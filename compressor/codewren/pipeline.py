@@ -1,0 +1,67 @@
+"""A whole run: the verbs in their order, on one run directory."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from codewren.data import Dataset, Fields, read_examples
+from codewren.recipe import Recipe
+from codewren.run_directory import Run
+from codewren.verbs.distill import distill
+from codewren.verbs.evaluate import evaluate
+from codewren.verbs.export import export
+from codewren.verbs.finetune import ModelSource, finetune
+from codewren.verbs.label import label
+from codewren.verbs.search import read_architecture, search_architecture
+from codewren_distill.settings import TrainingSettings
+from codewren_runtime.files import sha256_of
+from codewren_runtime.types import Task
+
+__all__ = ["run_recipe", "sample"]
+
+
+def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
+    """Search, finetune, label, distill, control, export, evaluate; returns the report."""
+    data, labels = recipe.data, recipe.task.labels
+    train = sample(_read(data.train, data.fields, labels), data.train_rows, recipe.seed)
+    labels = labels or train.labels
+    test = sample(_read(data.test, data.fields, labels), data.test_rows, recipe.seed)
+    fields = replace(data.fields, label=None)
+    unlabelled = sample(_read(data.unlabelled, fields, None), data.unlabelled_rows, recipe.seed)
+    task = Task(recipe.task.name, recipe.task.kind, labels, recipe.task.normalisation)
+    run.set_task(task)
+    search_architecture(run, recipe.search, task.kind, len(task.labels))
+    finetune(run, train, task, recipe.teacher, recipe.teacher_training)
+    label(run, unlabelled, task, max_length=recipe.teacher.max_length)
+    distill(run, unlabelled, recipe.distill, recipe.training)
+    if recipe.control:
+        source = ModelSource(architecture=read_architecture(run), dropout=recipe.distill.dropout)
+        training = equal_compute(recipe.training, len(unlabelled.examples), len(train.examples))
+        finetune(run, train, task, source, training, into="control")
+    export(run)
+    return evaluate(run, test, train)
+
+
+def equal_compute(training: TrainingSettings, rows: int, control_rows: int) -> TrainingSettings:
+    """The control's settings: as many epochs as make about as many steps as the student's."""
+    return replace(training, epochs=max(1, round(training.epochs * rows / control_rows)))
+
+
+def sample(data: Dataset, rows: int | None, seed: int) -> Dataset:
+    """A seeded sample of `rows` examples in their order; all of them for None."""
+    if rows is None or rows >= len(data.examples):
+        return data
+    chosen = sorted(random.Random(seed).sample(range(len(data.examples)), rows))
+    return replace(
+        data,
+        examples=tuple(data.examples[i] for i in chosen),
+        lines=tuple(data.lines[i] for i in chosen),
+        sha256=sha256_of([data.sha256, rows, seed]),
+    )
+
+
+def _read(path: Path, fields: Fields, labels: tuple[str, ...] | None) -> Dataset:
+    return read_examples(path, fields, labels, require_label=fields.label is not None)

@@ -1,0 +1,183 @@
+"""A recipe: a whole run as one TOML file, checked before any work begins."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from codewren.data import Fields
+from codewren.verbs.distill import DistillSettings
+from codewren.verbs.finetune import ModelSource
+from codewren.verbs.search import SearchSettings
+from codewren_distill.settings import TrainingSettings
+from codewren_runtime.errors import CodewrenError, OptionError
+from codewren_runtime.types import Architecture, Normalisation, TaskKind
+
+__all__ = ["DataRecipe", "Recipe", "TaskRecipe", "load_recipe"]
+
+Built = TypeVar("Built")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecipe:
+    """What the model answers; labels default to those of the training data, sorted."""
+
+    name: str = "task"
+    kind: TaskKind = "single"
+    labels: tuple[str, ...] | None = None
+    normalisation: Normalisation = "structure"
+
+
+@dataclass(frozen=True, slots=True)
+class DataRecipe:
+    """The three data sets, their fields, and how many rows of each (a seeded sample)."""
+
+    train: Path
+    unlabelled: Path
+    test: Path
+    fields: Fields
+    train_rows: int | None = None
+    unlabelled_rows: int | None = None
+    test_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides a run."""
+
+    data: DataRecipe
+    teacher: ModelSource
+    task: TaskRecipe = field(default_factory=TaskRecipe)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    teacher_training: TrainingSettings = field(default_factory=TrainingSettings)
+    distill: DistillSettings = field(default_factory=DistillSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    control: bool = True
+    seed: int = 0
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; OptionError names the file, the table and the key that is wrong.
+
+    Paths in it are relative to the recipe's folder.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise OptionError(f"{path}: no such recipe") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionError(f"{path}: cannot be read as TOML ({error})") from error
+    try:
+        return _recipe(data, path.parent)
+    except CodewrenError as error:
+        raise OptionError(f"{path}: {error}") from error
+
+
+def _recipe(data: dict[str, Any], base: Path) -> Recipe:
+    tables = ("task", "data", "search", "teacher", "distill")
+    if unknown := sorted(set(data) - {*tables, "seed", "control"}):
+        raise OptionError(
+            f"unknown key {unknown[0]!r}; known: {', '.join((*tables, 'seed', 'control'))}"
+        )
+    for name in tables:
+        if not isinstance(data.setdefault(name, {}), dict):
+            raise OptionError(f"[{name}] must be a table")
+    seed = data.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise OptionError(f"seed must be a whole number from 0, not {seed!r}")
+    control = data.get("control", True)
+    if not isinstance(control, bool):
+        raise OptionError(f"control must be true or false, not {control!r}")
+    teacher, teacher_training = _split(data["teacher"], seed)
+    distill, training = _split(data["distill"], seed)
+    return Recipe(
+        data=_data(data["data"], base),
+        teacher=_teacher(teacher, base),
+        task=_task(data["task"]),
+        search=_search(data["search"], seed, base),
+        teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
+        distill=_build(DistillSettings, distill, "distill"),
+        training=_build(TrainingSettings, training, "distill"),
+        control=control,
+        seed=seed,
+    )
+
+
+def _split(table: dict[str, Any], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A table's own keys, and those of its training, which get the recipe's seed."""
+    training = {f.name for f in fields(TrainingSettings)} - {"seed"}
+    own = {key: value for key, value in table.items() if key not in training}
+    return own, {key: table[key] for key in table.keys() & training} | {"seed": seed}
+
+
+def _data(table: dict[str, Any], base: Path) -> DataRecipe:
+    table = dict(table)
+    named = {f.name for f in fields(Fields)}
+    own = {key: table.pop(key) for key in sorted(table.keys() & named)}
+    for key in ("train", "unlabelled", "test"):
+        table[key] = _path(table.get(key), base, f"[data] {key}")
+    if "functions" in own:
+        own["functions"] = _path(own["functions"], base, "[data] functions")
+    return _build(DataRecipe, table | {"fields": _build(Fields, own, "data")}, "data")
+
+
+def _teacher(table: dict[str, Any], base: Path) -> ModelSource:
+    table = dict(table)
+    if "architecture" in table:
+        if not isinstance(table["architecture"], dict):
+            raise OptionError("[teacher] architecture must be a table")
+        table["architecture"] = Architecture.from_json(table["architecture"])
+    checkpoint = table.get("checkpoint")
+    if isinstance(checkpoint, str) and (base / checkpoint).is_dir():
+        table["checkpoint"] = str(base / checkpoint)
+    return _build(ModelSource, table, "teacher")
+
+
+def _search(table: dict[str, Any], seed: int, base: Path) -> SearchSettings:
+    space = table.get("space")
+    if isinstance(space, str) and (base / space).is_file():
+        table = table | {"space": str(base / space)}
+    settings = _build(SearchSettings, table | {"seed": seed}, "search")
+    settings.budget()  # a size or bits that make no budget are an error before any work
+    return settings
+
+
+def _task(table: dict[str, Any]) -> TaskRecipe:
+    if "labels" in table:
+        labels = table["labels"]
+        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+            raise OptionError(f"[task] labels must be a list of strings, not {labels!r}")
+        table = table | {"labels": tuple(labels)}
+    return _build(TaskRecipe, table, "task")
+
+
+def _path(value: object, base: Path, name: str) -> Path:
+    if not isinstance(value, str) or not value:
+        raise OptionError(f"{name} must be the path of a file")
+    return base / value
+
+
+def _build(kind: type[Built], table: Mapping[str, Any], name: str) -> Built:
+    known = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(table) - set(known)):
+        raise OptionError(f"[{name}] unknown key {unknown[0]!r}; known: {', '.join(known)}")
+    for key, value in table.items():
+        if not _same_type(known[key], value):
+            wanted = type(known[key]).__name__
+            raise OptionError(f"[{name}] {key} must be of type {wanted}, not {value!r}")
+    try:
+        return kind(**table)
+    except TypeError as error:  # a key is missing
+        raise OptionError(f"[{name}] {error}") from error
+
+
+def _same_type(default: object, value: object) -> bool:
+    """Whether `value` can stand for a key with this default; a whole number serves as float."""
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, str | int):
+        return type(value) is type(default)
+    return True

@@ -1,0 +1,135 @@
+"""The run directory: what each verb leaves for the next, and when it need not run again.
+
+    task.json                           what the models answer; written by the first verb that knows
+    architecture.json                   search
+    teacher/, teacher/metrics.json      finetune
+    control/, control/metrics.json      finetune, of the student's architecture from scratch
+    soft_labels.safetensors, soft_labels.json   label
+    student/, student/metrics.json      distill
+    model.wren, export.json             export
+    report.json, report.md, report.png  evaluate
+
+A step's JSON is written last and names the sha256 of all that the step depends on: if it is
+there and agrees, the step is complete and is skipped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codewren.progress import Reporter, Silent
+from codewren_runtime.errors import OptionError
+from codewren_runtime.files import read_json, sha256_of, write_json
+from codewren_runtime.types import Task
+
+__all__ = ["Run", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One verb's work in a run directory: its marker file and the inputs that decide it."""
+
+    title: str
+    marker: Path
+    inputs: Mapping[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """sha256 of the inputs; names what a resume may continue."""
+        return sha256_of(self.inputs)
+
+    def result(self) -> dict[str, Any] | None:
+        """What the step left, if it is complete and its inputs are unchanged."""
+        try:
+            data = read_json(self.marker)
+        except OptionError:  # missing, half-made or of another version: the step is not complete
+            return None
+        return data if data.get("identity") == self.identity else None
+
+    def finish(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Mark the step complete with its results."""
+        write_json(self.marker, {"identity": self.identity, "inputs": dict(self.inputs), **data})
+        return read_json(self.marker)
+
+
+@dataclass
+class Run:
+    """A run directory, and how to work in it."""
+
+    folder: Path
+    reporter: Reporter = field(default_factory=Silent)
+    force: bool = False
+
+    def path(self, name: str) -> Path:
+        """A file or folder of the run."""
+        return self.folder / name
+
+    def finished(self, step: Step) -> dict[str, Any] | None:
+        """The step's result if it need not run again; says so. `--force` redoes every step."""
+        result = None if self.force else step.result()
+        if result is not None:
+            self.reporter.say(f"{step.title}: unchanged, skipped ({step.marker.name} is there)")
+        return result
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run directory alone; OptionError if another process holds it.
+
+        The lock is the operating system's, so it goes with the process, even a killed one.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise OptionError(
+                f"{self.folder}: cannot write there ({error.strerror}); choose another with --run"
+            ) from error
+        try:
+            _lock(handle, self.folder)
+            yield
+        finally:
+            os.close(handle)
+
+    def task(self) -> Task | None:
+        """The run's task, once a verb has set it."""
+        path = self.path("task.json")
+        return Task.from_json(read_json(path)) if path.is_file() else None
+
+    def set_task(self, task: Task) -> None:
+        """Fix the run's task; OptionError if the run already has another."""
+        known = self.task()
+        if known is None or self.force:
+            write_json(self.path("task.json"), task.to_json())
+        elif known != task:
+            raise OptionError(
+                f"{self.path('task.json')}: this run is for {known.kind} {list(known.labels)}, not "
+                f"{task.kind} {list(task.labels)}; use another --run, or --force"
+            )
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        _lock_handle(handle)
+    except OSError as error:
+        raise OptionError(
+            f"{folder}: another compress is at work there; wait for it or use another --run"
+        ) from error
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_handle(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock_handle(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

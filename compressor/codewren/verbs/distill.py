@@ -1,0 +1,96 @@
+"""distill: train the student from the teacher's soft labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from codewren.data import Dataset
+from codewren.run_directory import Run, Step
+from codewren.verbs.label import SOFT_LABELS
+from codewren.verbs.search import read_architecture
+from codewren.verbs.training import Watch, draw_curves
+from codewren_runtime.errors import OptionError
+from codewren_runtime.files import file_sha256, write_bytes
+
+if TYPE_CHECKING:
+    from codewren_distill.settings import TrainingSettings
+
+__all__ = ["DistillSettings", "distill"]
+
+SAMPLES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class DistillSettings:
+    """The loss of distillation; the published recipe is KL at temperature 10."""
+
+    loss: Literal["kl", "mse"] = "kl"
+    temperature: float = 4.0
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.loss not in ("kl", "mse"):
+            raise OptionError(f"loss is kl or mse, not {self.loss!r}")
+        if self.temperature <= 0:
+            raise OptionError(f"temperature must be above 0, not {self.temperature}")
+
+
+def distill(
+    run: Run, data: Dataset, settings: DistillSettings, training: TrainingSettings
+) -> dict[str, Any]:
+    """Train `run/architecture.json` on `run/soft_labels.safetensors` into `run/student/`."""
+    from codewren_distill.soft_labels import SoftLabels
+    from codewren_distill.student import build_student
+    from codewren_distill.teachers import classifier_hash
+    from codewren_distill.train import discard_state
+    from codewren_distill.train import distill as train
+    from codewren_distill.vocabulary import train_tokenizer
+
+    architecture, task, path = read_architecture(run), run.task(), run.path(SOFT_LABELS)
+    if task is None or not run.path("soft_labels.json").is_file():
+        raise OptionError(f"{run.folder}: no finished soft labels there; run label first")
+    inputs = {
+        "architecture": architecture.to_json(),
+        "task": task.to_json(),
+        "data": data.sha256,
+        "soft_labels": file_sha256(path),
+        "loss": [settings.loss, settings.temperature, settings.dropout],
+        "training": training.to_json(),
+    }
+    folder = run.path("student")
+    step = Step("distill", folder / "metrics.json", inputs)
+    if done := run.finished(step):
+        return done
+    if run.force:
+        discard_state(folder)
+    texts = dict.fromkeys(text for example in data.examples for text in example.texts)
+    tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
+    student = build_student(architecture, task, tokenizer, training.seed, settings.dropout)
+    with Watch(run.reporter, step.title) as watch:
+        seconds = train(
+            student,
+            data.examples,
+            SoftLabels.load(path),
+            training,
+            folder,
+            loss=settings.loss,
+            temperature=settings.temperature,
+            identity=step.identity,
+            report=watch.report,
+        )
+    draw_curves(folder)
+    _keep_samples(run, data)
+    result = {"parameters": student.parameters, "seconds": round(seconds, 1), "loss": watch.loss}
+    step.finish(result | {"examples": len(data.examples), "sha256": classifier_hash(str(folder))})
+    discard_state(folder)
+    return result
+
+
+def _keep_samples(run: Run, data: Dataset) -> None:
+    """Keep real inputs beside the student: export's gates are measured on them."""
+    stride = max(1, len(data.examples) // SAMPLES)
+    chosen = data.examples[::stride][:SAMPLES]
+    lines = "".join(json.dumps(list(example.texts)) + "\n" for example in chosen)
+    write_bytes(run.path("student/samples.jsonl"), lines.encode())

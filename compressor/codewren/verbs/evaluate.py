@@ -1,0 +1,155 @@
+"""evaluate: every model of a run on the same test rows, with the sceptics beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codewren.data import Dataset
+from codewren.progress import Reporter
+from codewren.report import Row, report_data, write_report
+from codewren.run_directory import Run, Step
+from codewren.verbs.export import EXPORT, exported
+from codewren_runtime import Model, load, read_bundle
+from codewren_runtime.errors import OptionError
+from codewren_runtime.files import file_sha256, read_json
+from codewren_runtime.metrics import score
+from codewren_runtime.types import Example, Prediction, Task
+
+__all__ = ["evaluate", "evaluate_alone", "evaluate_bundle", "evaluate_folder", "labels_of"]
+
+TIMED = 100  # examples timed one by one
+
+MODELS = {
+    "teacher": "teacher",
+    "control": "control: student's shape, trained on the labels",
+    "student": "student, distilled",
+}
+
+
+def evaluate(run: Run, test: Dataset, train: Dataset | None) -> dict[str, Any]:
+    """Score all that the run holds on `test`; `train` is for majority and the linear model.
+
+    Writes report.json, report.md and report.png; returns what report.json says.
+    """
+    task = run.task()
+    if task is None:
+        raise OptionError(f"{run.folder}: nothing to evaluate there; run finetune or label first")
+    bundle = exported(run)
+    marks = [run.path(f"{name}/metrics.json") for name in MODELS]
+    present = {mark.parent.name: file_sha256(mark) for mark in marks if mark.is_file()}
+    present["bundle"] = file_sha256(bundle) if bundle else ""
+    inputs = {"test": test.sha256, "train": train.sha256 if train else None, "models": present}
+    step = Step("evaluate", run.path("report.json"), inputs)
+    if done := run.finished(step):
+        return done
+    rows = _baselines(run, task, test, train) if train else []
+    for name, title in MODELS.items():
+        if name in present:
+            rows.append(evaluate_folder(run.reporter, run.path(name), title, test))
+    if bundle is not None:
+        bits = read_json(run.path(EXPORT))["bits"]
+        rows.append(evaluate_bundle(run.reporter, bundle, f"bundle, {bits} bits", test))
+    return write_report(run, step, report_data(task, rows, test))
+
+
+def labels_of(run: Run, bundle: Path | None) -> tuple[str, ...] | None:
+    """Label names to read the test rows with: the bundle's, or the run's."""
+    if bundle is not None:
+        return read_bundle(bundle).manifest.task.labels
+    task = run.task()
+    return task.labels if task is not None else None
+
+
+def evaluate_alone(reporter: Reporter, bundle: Path, test: Dataset) -> dict[str, Any]:
+    """The report of one bundle without a run; needs only the base install."""
+    task = read_bundle(bundle).manifest.task
+    return report_data(task, [evaluate_bundle(reporter, bundle, "bundle", test)], test)
+
+
+def evaluate_folder(reporter: Reporter, folder: Path, title: str, test: Dataset) -> Row:
+    """One row: a folder made by finetune or distill, in torch on one thread for the latency."""
+    import torch
+
+    from codewren_distill.classifier import load_classifier
+    from codewren_distill.scoring import logits_of
+
+    classifier = load_classifier(folder)
+    with reporter.step(f"evaluate {folder.name}", len(test.examples)) as bar:
+        logits = logits_of(classifier, test.examples, bar.advance)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        latency = _p50(lambda example: logits_of(classifier, [example]), test.examples)
+    finally:
+        torch.set_num_threads(threads)
+    size = sum(path.stat().st_size for path in _shipped(folder))
+    return Row(title, score(logits, _labels(test)), size, latency)
+
+
+def evaluate_bundle(reporter: Reporter, path: Path, title: str, test: Dataset) -> Row:
+    """One row: a bundle, through the runtime on one thread."""
+    model = load(path)
+    answers = []
+    with reporter.step("evaluate bundle", len(test.examples)) as bar:
+        for prediction in _predictions(model, test.examples):
+            answers.append([prediction.probabilities[label] for label in model.labels])
+            bar.advance()
+
+    def one(example: Example) -> object:
+        if example.text2 is None:
+            return model.predict(example.text)
+        return model.predict_pair(example.text, example.text2)
+
+    latency = _p50(one, test.examples)
+    return Row(title, score(np.asarray(answers), _labels(test)), path.stat().st_size, latency)
+
+
+def _predictions(model: Model, examples: Sequence[Example]) -> Iterator[Prediction]:
+    if model.task.kind == "single":
+        return model.predict_many(example.text for example in examples)
+    return model.predict_many((example.text, example.text2 or "") for example in examples)
+
+
+def _baselines(run: Run, task: Task, test: Dataset, train: Dataset) -> list[Row]:
+    from codewren.baselines import majority, tfidf_linear
+
+    count = len(task.labels)
+    with run.reporter.step("evaluate baselines", 2) as bar:
+        simplest = majority(train.examples, test.examples, num_labels=count)
+        bar.advance()
+        linear = tfidf_linear(train.examples, test.examples, task.kind, seed=0, num_labels=count)
+        bar.advance()
+    return [Row(made.name, made.scores, made.bytes, made.latency_ms) for made in (simplest, linear)]
+
+
+def _p50(call: Callable[[Example], object], examples: Sequence[Example]) -> float:
+    """Median milliseconds of one call, after a few to warm up."""
+    stride = max(1, len(examples) // TIMED)
+    chosen = examples[::stride][:TIMED]
+    for example in chosen[:5]:
+        call(example)
+    times = []
+    for example in chosen:
+        begin = time.perf_counter()
+        call(example)
+        times.append(time.perf_counter() - begin)
+    return median(times) * 1000
+
+
+def _labels(test: Dataset) -> NDArray[np.int64]:
+    labels = [example.label for example in test.examples]
+    if any(label is None for label in labels):
+        raise OptionError(f"{test.path}: evaluate needs a label on every row")
+    return np.asarray(labels, dtype=np.int64)
+
+
+def _shipped(folder: Path) -> list[Path]:
+    """The weights and the tokenizer: what a user would have to ship."""
+    return [*folder.glob("*.safetensors"), *folder.glob("tokenizer.json"), folder / "config.json"]

@@ -1,0 +1,72 @@
+"""What the training verbs share: a bar with the loss, and the curve afterwards."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from codewren.plots import line_plot
+from codewren.progress import Bar, Reporter
+
+if TYPE_CHECKING:
+    from codewren_distill.training import Progress
+
+__all__ = ["Watch", "draw_curves"]
+
+SMOOTHING = 0.98
+
+
+class Watch:
+    """Turns training progress into a bar; keeps a smoothed loss."""
+
+    def __init__(self, reporter: Reporter, title: str) -> None:
+        self.reporter, self.title = reporter, title
+        self.loss: float | None = None
+        self._step = 0
+        self._context: AbstractContextManager[Bar] | None = None
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._context is not None:
+            self._context.__exit__(kind, error, trace)
+
+    def report(self, progress: Progress) -> None:
+        """One step is done; the bar opens at the first, which knows the number of steps."""
+        if self._bar is None:
+            self._context = self.reporter.step(self.title, progress.steps)
+            self._bar = self._context.__enter__()
+        old = progress.loss if self.loss is None else self.loss
+        self.loss = SMOOTHING * old + (1 - SMOOTHING) * progress.loss
+        self._bar.advance(
+            progress.step - self._step, f"epoch {progress.epoch}, loss {self.loss:.3f}"
+        )
+        self._step = progress.step
+
+
+def draw_curves(folder: Path) -> None:
+    """Draw `log.jsonl` of a training as `curves.png`."""
+    from codewren_distill.training import LOG
+
+    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    losses: list[float] = [line["loss"] for line in lines]
+    smooth: list[float] = []
+    for loss in losses:
+        smooth.append(SMOOTHING * (smooth[-1] if smooth else loss) + (1 - SMOOTHING) * loss)
+    steps = [line["step"] for line in lines]
+    line_plot(
+        folder / "curves.png",
+        {"loss of a batch": (steps, losses), "smoothed": (steps, smooth)},
+        title=f"Training of the {folder.name}",
+        axes=("optimizer step", "loss"),
+    )

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codewren.recipe import load_recipe
+from codewren_runtime.errors import OptionError
+
+GOOD = """
+seed = 7
+[task]
+name = "t"
+labels = ["a", "b"]
+[data]
+train = "train.jsonl"
+unlabelled = "u.jsonl"
+test = "test.jsonl"
+text = "code"
+[search]
+size = "1MB"
+[teacher]
+architecture = { vocab_size = 300, hidden_size = 16, num_layers = 1, num_heads = 2, intermediate_size = 16 }
+epochs = 2
+[distill]
+loss = "mse"
+epochs = 3
+"""
+
+
+def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(GOOD)
+    recipe = load_recipe(path)
+    assert recipe.data.train == tmp_path / "train.jsonl"
+    assert recipe.data.fields.text == "code"
+    assert recipe.teacher.architecture is not None
+    assert (recipe.teacher_training.epochs, recipe.training.epochs) == (2, 3)
+    assert recipe.teacher_training.seed == recipe.training.seed == recipe.search.seed == 7
+    assert recipe.distill.loss == "mse"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[task]", "[tusk]", "unknown key 'tusk'"),
+        ('size = "1MB"', 'size = "1 parsec"', "parsec"),
+        ('size = "1MB"', "size = 3", "size must be of type str"),
+        ("epochs = 2", "epochs = 0", "epochs must be at least 1"),
+        ("epochs = 2", 'epochs = "2"', "epochs must be of type int"),
+        ("epochs = 2", "epoch = 2", "unknown key 'epoch'"),
+        ('loss = "mse"', 'loss = "hinge"', "kl or mse"),
+        ('loss = "mse"', "temperature = -1", "temperature"),
+        ("hidden_size = 16", "hidden_size = 15", "divisible"),
+        ("architecture =", "arkitecture =", "unknown key"),
+        ('train = "train.jsonl"', "", "train must be the path"),
+        ('labels = ["a", "b"]', 'labels = ["a", "b", 3]', "label"),
+        ("seed = 7", "seed = -1", "seed"),
+        ("seed = 7", "seed = ", "TOML"),
+        ('text = "code"', "text = 5", "text"),
+        ('text = "code"', 'text1 = "code"', "--text2"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line_that_names_the_file(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    assert old in GOOD
+    path = tmp_path / "r.toml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(OptionError) as caught:
+        load_recipe(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_recipe_that_is_not_there_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="no such recipe"):
+        load_recipe(tmp_path / "none.toml")
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(OptionError, match="cannot be read"):
+        load_recipe(tmp_path / "b.toml")
+
+
+def test_the_recipes_of_the_project_are_read() -> None:
+    folder = Path(__file__).resolve().parents[2] / "recipes"
+    assert load_recipe(folder / "devign.toml").search.space.endswith("c-functions.toml")

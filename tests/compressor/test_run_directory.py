@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codewren.run_directory import Run, Step
+from codewren_runtime.errors import OptionError
+from codewren_runtime.types import Task
+
+
+def test_a_step_is_complete_only_with_the_same_inputs(tmp_path: Path) -> None:
+    step = Step("label", tmp_path / "soft_labels.json", {"data": "abc"})
+    assert step.result() is None
+    step.finish({"examples": 3})
+    done = step.result()
+    assert done is not None
+    assert done["examples"] == 3
+    assert Step("label", step.marker, {"data": "abd"}).result() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 99}', b'{"schema": 1}'])
+def test_a_half_made_marker_is_not_believed(tmp_path: Path, content: bytes) -> None:
+    marker = tmp_path / "m.json"
+    marker.write_bytes(content)
+    assert Step("x", marker, {}).result() is None
+
+
+def test_force_redoes(tmp_path: Path) -> None:
+    step = Step("x", tmp_path / "m.json", {})
+    step.finish({})
+    assert Run(tmp_path).finished(step) is not None
+    assert Run(tmp_path, force=True).finished(step) is None
+
+
+def test_two_on_one_run_directory(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from codewren.run_directory import Run\n"
+        "with Run(Path(sys.argv[1])).locked(): pass"
+    )
+    with Run(tmp_path).locked():
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+        assert "another compress is at work" in done.stderr
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+def test_a_run_keeps_its_task(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    task = Task("t", "single", ("a", "b"))
+    run.set_task(task)
+    run.set_task(task)
+    assert run.task() == task
+    with pytest.raises(OptionError, match="another --run"):
+        run.set_task(Task("t", "single", ("a", "c")))
