@@ -20,8 +20,13 @@ text = "code"
 [search]
 size = "1MB"
 [teacher]
-architecture = { vocab_size = 300, hidden_size = 16, num_layers = 1, num_heads = 2, intermediate_size = 16 }
 epochs = 2
+[teacher.architecture]
+vocab_size = 300
+hidden_size = 16
+num_layers = 1
+num_heads = 2
+intermediate_size = 16
 [distill]
 loss = "mse"
 epochs = 3
@@ -52,7 +57,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
         ('loss = "mse"', 'loss = "hinge"', "kl or mse"),
         ('loss = "mse"', "temperature = -1", "temperature"),
         ("hidden_size = 16", "hidden_size = 15", "divisible"),
-        ("architecture =", "arkitecture =", "unknown key"),
+        ("[teacher.architecture]", "[teacher.arkitecture]", "unknown key"),
         ('train = "train.jsonl"', "", "train must be the path"),
         ('labels = ["a", "b"]', 'labels = ["a", "b", 3]', "label"),
         ("seed = 7", "seed = -1", "seed"),

@@ -1,9 +1,10 @@
-"""How the command line talks: bars and tables on stderr's side, JSON on stdout's."""
+"""How the command line talks: progress on stderr, results on stdout."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-__all__ = ["Output", "RichReporter"]
+__all__ = ["Output"]
+
+QUIET_SECONDS = 20.0
 
 
 class RichReporter:
-    """Progress bars with the time left, on stderr; in a pipe, one line per step."""
+    """Progress bars with the time left, on a terminal's stderr."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -28,7 +31,7 @@ class RichReporter:
 
     @contextmanager
     def step(self, title: str, total: int) -> Iterator[Bar]:
-        """A bar; when done, one line that stays."""
+        """A bar that stays when done."""
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -66,6 +69,43 @@ class _RichBar:
             self.progress.update(self.task, note=note)
 
 
+class LineReporter:
+    """Where stderr is no terminal: a line now and then, and one when a step is done."""
+
+    @contextmanager
+    def step(self, title: str, total: int) -> Iterator[Bar]:
+        """Lines of one step; one that fails says nothing, the error does."""
+        bar = _LineBar(self, title, total)
+        yield bar
+        self.say(f"{title}: {bar.done} of {total} in {bar.elapsed:.1f} s  {bar.note}".rstrip())
+
+    def say(self, line: str) -> None:
+        """One line, as it is."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+class _LineBar:
+    def __init__(self, reporter: LineReporter, title: str, total: int) -> None:
+        self.reporter, self.title, self.total = reporter, title, total
+        self.done, self.note = 0, ""
+        self._begin = self._said = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the step began."""
+        return time.monotonic() - self._begin
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Move on; a line with the time left every QUIET_SECONDS."""
+        self.done, self.note = self.done + count, note or self.note
+        if time.monotonic() - self._said >= QUIET_SECONDS and 0 < self.done < self.total:
+            left = self.elapsed * (self.total - self.done) / self.done
+            state = f"{self.title}: {self.done} of {self.total}, {left:.0f} s left  {self.note}"
+            self.reporter.say(state.rstrip())
+            self._said = time.monotonic()
+
+
 @dataclass(frozen=True)
 class Output:
     """What `--json` and `--quiet` decide: results go to stdout, all else to stderr."""
@@ -75,7 +115,9 @@ class Output:
 
     def reporter(self) -> Reporter:
         """Bars, or silence."""
-        return Silent() if self.quiet else RichReporter()
+        if self.quiet:
+            return Silent()
+        return RichReporter() if sys.stderr.isatty() else LineReporter()
 
     def result(self, data: Mapping[str, Any] | Sequence[Any]) -> bool:
         """Print `data` as JSON if asked to; whether it was."""

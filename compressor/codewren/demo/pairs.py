@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -33,16 +33,19 @@ from codewren_runtime.types import Example
 __all__ = ["DemoPairs", "make_pairs", "write_pairs"]
 
 CLONE, OTHER = 1, 0
-PARTS = ("labelled", "unlabelled", "test")
+# Without a limit: how often each function of a part is the first side of two pairs. To learn
+# what rewriting leaves alone takes many rewritings; to measure it, one of each will do.
+ROUNDS = {"labelled": 2, "unlabelled": 2, "test": 1}
+PARTS = tuple(ROUNDS)
 FEWEST_FUNCTIONS = 30
 POOL_PER_PAIR = 2  # functions read per wanted pair of a third: neighbours need a choice
 SMALLEST_POOL = 400
 NEIGHBOURS = 12
 USES = 2  # a function that is many others' neighbour must not come to mean "other"
 COMMON_NAMES = 300
-LEAST_DISTANCE = 0.04
-NEAR_MISSES = 0.8
-MISSED_WORDS = (0.2, 0.6)
+LEAST_DISTANCE = 0.08
+NEAR_MISSES = 0.3
+MISSED_WORDS = (0.4, 0.8)
 FIRST_WORDS = (0.0, 0.3)
 OTHER_WORDS = (0.5, 1.0)
 SHARED_NAMES = {CLONE: (0.0, 0.4), OTHER: (0.4, 1.0)}
@@ -66,11 +69,17 @@ class _Words:
     common: tuple[str, ...]
 
 
-def make_pairs(seed: int, limit: int | None = None, root: Path | None = None) -> DemoPairs:
+def make_pairs(
+    seed: int,
+    limit: int | None = None,
+    root: Path | None = None,
+    advance: Callable[[], None] | None = None,
+) -> DemoPairs:
     """Clone detection from the sources under `root`, the standard library if None.
 
     `limit` is the number of pairs per part; a source folder that is too small for it gives
-    fewer. The same seed, interpreter and sources give the same pairs.
+    fewer. The same seed, interpreter and sources give the same pairs. `advance` is called
+    before each part is made.
     """
     root = standard_library() if root is None else root
     files = sorted(source_files(root), key=lambda file: _file_key(seed, file))
@@ -82,10 +91,12 @@ def make_pairs(seed: int, limit: int | None = None, root: Path | None = None) ->
             f"at least {FEWEST_FUNCTIONS} are needed; give a folder with more sources"
         )
     words = _words(collection)
-    labelled, unlabelled, test = (
-        _part(third, words, limit, f"{seed}:{name}")
-        for name, third in zip(PARTS, _thirds(collection), strict=True)
-    )
+    parts: list[tuple[Example, ...]] = []
+    for (name, rounds), third in zip(ROUNDS.items(), _thirds(collection), strict=True):
+        if advance is not None:
+            advance()
+        parts.append(_part(third, words, limit, f"{seed}:{name}", rounds))
+    labelled, unlabelled, test = parts
     return DemoPairs(
         labelled,
         unlabelled,
@@ -116,22 +127,20 @@ def _thirds(collection: Collection) -> list[list[Function]]:
 
 
 def _part(
-    functions: Sequence[Function], words: _Words, limit: int | None, name: str
+    functions: Sequence[Function], words: _Words, limit: int | None, name: str, rounds: int
 ) -> tuple[Example, ...]:
     rng = Random(name)
     pool = rng.sample(functions, len(functions))
-    # Without a limit every second function is asked for, and any may be its neighbour.
-    wanted = (len(pool) + 1) // 2 if limit is None else min(len(pool), limit // 2 + limit // 4 + 4)
-    used: Counter[int] = Counter()
+    wanted = len(pool) if limit is None else min(len(pool), limit // 2 + limit // 4 + 4)
+    neighbours = nearest(pool, wanted, NEIGHBOURS)
     pairs: list[Example] = []
-    for at, close in enumerate(nearest(pool, wanted, NEIGHBOURS)):
-        free = [other for other in close if used[other] < USES]
-        if not free:
-            continue
-        used[free[0]] += 1
-        pairs += _two_pairs(pool[at], pool[free[0]], words, rng)
-        if limit is not None and len(pairs) >= limit:
-            break
+    for _ in range(rounds if limit is None else 1):
+        used: Counter[int] = Counter()
+        for at, close in enumerate(neighbours):
+            free = [other for other in close if used[other] < USES]
+            if free and (limit is None or len(pairs) < limit):
+                used[free[0]] += 1
+                pairs += _two_pairs(pool[at], pool[free[0]], words, rng)
     pairs = pairs[:limit]
     rng.shuffle(pairs)
     return tuple(pairs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codewren.data import Fields
-from codewren.demo.pairs import make_pairs, write_pairs
+from codewren.demo.pairs import PARTS, make_pairs, write_pairs
 from codewren.pipeline import run_recipe
 from codewren.recipe import DataRecipe, Recipe, TaskRecipe
 from codewren.run_directory import Run, Step
@@ -20,7 +20,7 @@ from codewren_runtime.types import Architecture
 
 __all__ = ["demo_recipe", "run_demo"]
 
-TEACHER = Architecture(4000, 256, 3, 4, 512, 128)
+TEACHER = Architecture(4000, 192, 2, 4, 384, 128)
 SMALLEST_TEACHER = Architecture(1000, 64, 1, 2, 128, 64)
 SMALLEST_PAIRS = 400
 
@@ -34,8 +34,9 @@ def run_demo(run: Run, *, smallest: bool, seed: int) -> dict[str, Any]:
         {"python": platform.python_version(), "seed": seed, "smallest": smallest},
     )
     if run.finished(step) is None:
-        with run.reporter.step(step.title, 1) as bar:
-            pairs = make_pairs(seed, SMALLEST_PAIRS if smallest else None)
+        with run.reporter.step(step.title, len(PARTS) + 1) as bar:
+            limit = SMALLEST_PAIRS if smallest else None
+            pairs = make_pairs(seed, limit, advance=bar.advance)
             write_pairs(pairs, folder)
             bar.advance()
         counts = {
@@ -61,11 +62,11 @@ def demo_recipe(folder: Path, *, smallest: bool, seed: int) -> Recipe:
             test=folder / "test.jsonl",
             fields=Fields(text1="code1", text2="code2", label="label"),
         ),
-        search=SearchSettings(size="3MB", bits=8, space="small", seed=seed),
+        search=SearchSettings(size="1MB", bits=8, space="demo", seed=seed),
         teacher=ModelSource(architecture=TEACHER),
-        teacher_training=TrainingSettings(epochs=3, batch_size=32, learning_rate=1e-3, seed=seed),
+        teacher_training=TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-3, seed=seed),
         distill=DistillSettings(),
-        training=TrainingSettings(epochs=4, batch_size=32, learning_rate=2e-3, seed=seed),
+        training=TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-3, seed=seed),
         seed=seed,
     )
     if not smallest:
@@ -74,7 +75,7 @@ def demo_recipe(folder: Path, *, smallest: bool, seed: int) -> Recipe:
     return replace(
         recipe,
         teacher=ModelSource(architecture=SMALLEST_TEACHER),
-        search=SearchSettings(size="300kB", bits=8, space="small", seed=seed),
+        search=SearchSettings(size="600kB", bits=8, space="demo", seed=seed),
         teacher_training=quick,
         training=quick,
     )

@@ -52,7 +52,6 @@ def finetune(
     from codewren_distill.train import discard_state
     from codewren_distill.train import finetune as train
 
-    run.set_task(task)
     origin = classifier_hash(source.checkpoint) if source.checkpoint else None
     inputs = {
         "data": data.sha256,
@@ -68,6 +67,7 @@ def finetune(
     if run.force:
         discard_state(folder)
     classifier = _build(data, task, source, training.seed)
+    run.set_task(task)
     with Watch(run.reporter, step.title) as watch:
         seconds = train(
             classifier, data.examples, training, folder, identity=step.identity, report=watch.report

@@ -27,12 +27,16 @@ def label(
         raise OptionError(
             f"{name}: no finished teacher there; run finetune, or name one with --teacher"
         )
-    run.set_task(task)
     teacher_hash = classifier_hash(name)
     step = Step(
         "label",
         run.path("soft_labels.json"),
-        {"data": data.sha256, "teacher": teacher_hash, "max_length": max_length},
+        {
+            "data": data.sha256,
+            "task": task.to_json(),
+            "teacher": teacher_hash,
+            "max_length": max_length,
+        },
     )
     if done := run.finished(step):
         return done
@@ -40,6 +44,7 @@ def label(
     if run.force:
         path.unlink(missing_ok=True)
     classifier = load_teacher(name, task, max_length)
+    run.set_task(task)
     with run.reporter.step(step.title, len(data.examples)) as bar:
         soft = label_examples(classifier, teacher_hash, data.examples, path, advance=bar.advance)
     matrix = soft.matrix(data.examples)

@@ -1,0 +1,140 @@
+"""What a user can get wrong: each is one clear line on stderr and exit status 2."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROWS = [{"func": f"int f{i}() {{ return {i}; }}", "target": i % 2} for i in range(8)]
+
+
+def _jsonl(rows: Sequence[object]) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def compress(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "codewren", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=120,
+    )
+
+
+def refused(*arguments: str, cwd: Path) -> str:
+    done = compress(*arguments, cwd=cwd)
+    assert done.returncode == 2, done
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert not done.stdout
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no such file"),
+        (b"", "no rows"),
+        (b"\x7fELF\x00\x00\x01", "binary"),
+        (_jsonl([*ROWS, {"code": "x", "target": 0}]), ":9: "),
+        (_jsonl([*ROWS, {"func": "x", "target": 2}]), ":9: "),
+        (_jsonl(ROWS) + b"{half a row\n", ":9: "),
+        (gzip.compress(_jsonl(ROWS))[:-20], "gzip"),
+    ],
+    ids=["missing", "empty", "binary", "no field", "label out of range", "no JSON", "cut gzip"],
+)
+def test_bad_data_names_file_and_row(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "da ta.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    (tmp_path / "a.json").write_text(
+        '{"vocab_size": 300, "hidden_size": 16, "num_layers": 1, "num_heads": 2,'
+        ' "intermediate_size": 16, "max_length": 32}'
+    )
+    line = refused(
+        "finetune",
+        "--data",
+        str(path),
+        "--architecture",
+        "a.json",
+        "--labels",
+        "safe,bad",
+        cwd=tmp_path,
+    )
+    assert str(path) in line
+    assert says in line
+    assert not (tmp_path / "run" / "teacher").exists()
+
+
+def test_a_budget_too_small_for_any_architecture(tmp_path: Path) -> None:
+    line = refused("search", "--size", "10kB", cwd=tmp_path)
+    assert "10,000" in line
+    assert not (tmp_path / "run" / "architecture.json").exists()
+
+
+@pytest.mark.parametrize("size", ["", "3 parsecs", "-1MB", "0"])
+def test_a_size_that_is_none(tmp_path: Path, size: str) -> None:
+    assert "size" in refused("search", f"--size={size}", cwd=tmp_path)
+
+
+def test_an_unknown_teacher(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
+    line = refused(
+        "label", "--data", "d.jsonl", "--teacher", "nobody/nothing", "--labels", "a,b", cwd=tmp_path
+    )
+    assert "nobody/nothing" in line
+    line = refused("finetune", "--data", "d.jsonl", "--checkpoint", "no/where", cwd=tmp_path)
+    assert "no/where" in line
+
+
+def test_verbs_out_of_order_say_what_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
+    assert "search first" in refused("distill", "--data", "d.jsonl", cwd=tmp_path)
+    assert "distill first" in refused("export", cwd=tmp_path)
+    assert "finetune" in refused("label", "--data", "d.jsonl", "--labels", "a,b", cwd=tmp_path)
+    assert "finetune or label first" in refused("evaluate", "--data", "d.jsonl", cwd=tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have other permissions there")
+def test_a_run_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file where a folder is wanted")
+    assert "cannot write" in refused("search", "--run", "file/run", cwd=tmp_path)
+    if os.geteuid() != 0:  # root writes everywhere
+        (tmp_path / "locked").mkdir(mode=0o500)
+        assert "cannot write" in refused("search", "--run", "locked/run", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 not a zip", b"\x00" * 500])
+def test_a_bundle_that_is_none(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / "a.c").write_text("int main() { return 0; }")
+    if content is not None:
+        (tmp_path / "m.wren").write_bytes(content)
+    assert "m.wren" in refused("predict", "m.wren", "a.c", cwd=tmp_path)
+    assert "m.wren" in refused("inspect", "m.wren", cwd=tmp_path)
+
+
+def test_a_recipe_that_is_none(tmp_path: Path) -> None:
+    assert "none.toml" in refused("run", "none.toml", cwd=tmp_path)
+    (tmp_path / "r.toml").write_text("[teacher]\nepochs = 0\n")
+    assert "r.toml" in refused("run", "r.toml", cwd=tmp_path)
+
+
+def test_options_that_do_not_go_together(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
+    line = refused("finetune", "--data", "d.jsonl", "--architecture", "none.json", cwd=tmp_path)
+    assert "none.json" in line
+    assert "--checkpoint or --architecture" in refused(
+        "finetune", "--data", "d.jsonl", cwd=tmp_path
+    )
+    (tmp_path / "e.json").write_text('{"vocab_size": 10}')
+    line = refused("finetune", "--data", "d.jsonl", "--architecture", "e.json", cwd=tmp_path)
+    assert "e.json" in line
