@@ -64,7 +64,7 @@ def test_nothing_reads_or_writes_pickle() -> None:
 
 def test_help_is_quick_since_it_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from codewren.cli import app; "
+        "import sys; from codewren.cli.app import app; "
         "print([m for m in ('torch', 'numpy', 'transformers', 'onnxruntime', 'deap', 'matplotlib')"
         " if m in sys.modules])"
     )

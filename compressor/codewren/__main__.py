@@ -1,5 +1,5 @@
 """`python -m codewren` is `compress`."""
 
-from codewren.cli import main
+from codewren.cli.app import main
 
 main()

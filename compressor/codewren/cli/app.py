@@ -1,6 +1,8 @@
-"""All verbs in the order of a run."""
+"""The command itself: all verbs in the order of a run."""
 
 from __future__ import annotations
+
+import sys
 
 import typer
 
@@ -16,8 +18,11 @@ from codewren.cli import (
     run,
     search,
 )
+from codewren_runtime.errors import CodewrenError
 
-__all__ = ["app"]
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="compress",
@@ -31,3 +36,17 @@ app = typer.Typer(
 for module in (demo, run, search, finetune, label, distill, export, evaluate, predict, inspect):
     verb = module.__name__.rsplit(".", 1)[-1]
     app.command(verb)(module.command)
+
+
+def main() -> None:
+    """Run the command; what a user can mend becomes one line on stderr and exit status 2."""
+    try:
+        app()
+    except CodewrenError as error:
+        line = " ".join(str(error).split())
+        sys.stderr.write(f"compress: {line}\n")
+        sys.exit(2)
+    except SystemExit as done:
+        if done.code == INTERRUPTED:  # typer's answer to Ctrl-C
+            sys.stderr.write("compress: interrupted; the same command goes on where it was\n")
+        raise

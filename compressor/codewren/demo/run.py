@@ -66,7 +66,7 @@ def demo_recipe(folder: Path, *, smallest: bool, seed: int) -> Recipe:
         teacher=ModelSource(architecture=TEACHER),
         teacher_training=TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-3, seed=seed),
         distill=DistillSettings(),
-        training=TrainingSettings(epochs=2, batch_size=16, learning_rate=1e-3, seed=seed),
+        training=TrainingSettings(epochs=1, batch_size=16, learning_rate=1e-3, seed=seed),
         seed=seed,
     )
     if not smallest:

@@ -5,7 +5,7 @@ answers an int or an array: one place for each, whether for one model or ten mil
 
 The student is a RoBERTa without a pooler. A "single" task adds the sequence-classification
 head (dense H to H, out H to labels) on the first token. A "pair" task encodes each of two
-texts alone, pools by the mean, and scores |u - v| and u * v with a head (dense 2H to H, out
+texts alone, pools by the mean, and scores |u - v| and (u - v)² with a head (dense 2H to H, out
 H to labels).
 """
 

@@ -10,7 +10,7 @@ from codewren.data import Dataset
 from codewren.run_directory import Run, Step
 from codewren.verbs.label import SOFT_LABELS
 from codewren.verbs.search import read_architecture
-from codewren.verbs.training import Watch, draw_curves
+from codewren.verbs.training import Watch, draw_curves, finished_training
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, write_bytes
 
@@ -61,7 +61,7 @@ def distill(
     }
     folder = run.path("student")
     step = Step("distill", folder / "metrics.json", inputs)
-    if done := run.finished(step):
+    if done := finished_training(run, step):
         return done
     if run.force:
         discard_state(folder)

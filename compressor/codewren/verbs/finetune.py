@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
-from codewren.verbs.training import Watch, draw_curves
+from codewren.verbs.training import Watch, draw_curves, finished_training
 from codewren_runtime.errors import OptionError
 from codewren_runtime.types import Architecture, Task
 
@@ -62,7 +62,7 @@ def finetune(
     }
     folder = run.path(into)
     step = Step(f"finetune {into}", folder / "metrics.json", inputs)
-    if done := run.finished(step):
+    if done := finished_training(run, step):
         return done
     if run.force:
         discard_state(folder)

@@ -6,15 +6,16 @@ import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codewren.plots import line_plot
 from codewren.progress import Bar, Reporter
+from codewren.run_directory import Run, Step
 
 if TYPE_CHECKING:
     from codewren_distill.training import Progress
 
-__all__ = ["Watch", "draw_curves"]
+__all__ = ["Watch", "draw_curves", "finished_training"]
 
 SMOOTHING = 0.98
 
@@ -52,6 +53,16 @@ class Watch:
             progress.step - self._step, f"epoch {progress.epoch}, loss {self.loss:.3f}"
         )
         self._step = progress.step
+
+
+def finished_training(run: Run, step: Step) -> dict[str, Any] | None:
+    """The result of a training that need not run again: its folder still holds what it made."""
+    from codewren_distill.teachers import classifier_hash
+
+    left = step.result()
+    if left is None or left["sha256"] != classifier_hash(str(step.marker.parent)):
+        return None
+    return run.finished(step)
 
 
 def draw_curves(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from codewren.cli import app
+from codewren.cli.app import app
 from codewren_distill.settings import TrainingSettings
 
 DOCS = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()

@@ -55,7 +55,7 @@ def test_the_two_sides_of_a_pair_differ(pairs: DemoPairs) -> None:
 
 def test_token_overlap_does_not_solve_it(pairs: DemoPairs) -> None:
     labels = [example.label for example in pairs.test]
-    assert best_threshold([jaccard(example) for example in pairs.test], labels) < 0.75
+    assert best_threshold([jaccard(example) for example in pairs.test], labels) < 0.8
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def linear_accuracy(pairs: DemoPairs, *, sides: str) -> float:
 
 
 def test_a_linear_model_of_words_learns_something_but_not_all(pairs: DemoPairs) -> None:
-    assert 0.55 < linear_accuracy(pairs, sides="both") < 0.85
+    assert 0.55 < linear_accuracy(pairs, sides="both") < 0.9
 
 
 def test_the_words_present_do_not_tell_without_comparing_the_sides(pairs: DemoPairs) -> None:
