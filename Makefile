@@ -4,7 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo-run
 
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# Relative, since pip splits this at spaces and the checkout may lie in a folder with one.
+export PIP_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE ?= 1
 
