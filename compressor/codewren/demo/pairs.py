@@ -36,7 +36,6 @@ CLONE, OTHER = 1, 0
 # Without a limit: how often each function of a part is the first side of two pairs. To learn
 # what rewriting leaves alone takes many rewritings; to measure it, one of each will do.
 ROUNDS = {"labelled": 3, "unlabelled": 3, "test": 1}
-PARTS = tuple(ROUNDS)
 FEWEST_FUNCTIONS = 30
 POOL_PER_PAIR = 2  # functions read per wanted pair of a third: neighbours need a choice
 SMALLEST_POOL = 400

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codewren.data import Fields
-from codewren.demo.pairs import PARTS, make_pairs, write_pairs
+from codewren.demo.pairs import ROUNDS, make_pairs, write_pairs
 from codewren.pipeline import run_recipe
 from codewren.recipe import DataRecipe, Recipe, TaskRecipe
 from codewren.run_directory import Run, Step
@@ -31,10 +31,15 @@ def run_demo(run: Run, *, smallest: bool, seed: int) -> dict[str, Any]:
     step = Step(
         "demo data",
         folder / "pairs.json",
-        {"python": platform.python_version(), "seed": seed, "smallest": smallest},
+        {
+            "python": platform.python_version(),
+            "seed": seed,
+            "smallest": smallest,
+            "rounds": ROUNDS,
+        },
     )
     if run.finished(step) is None:
-        with run.reporter.step(step.title, len(PARTS) + 1) as bar:
+        with run.reporter.step(step.title, len(ROUNDS) + 1) as bar:
             limit = SMALLEST_PAIRS if smallest else None
             pairs = make_pairs(seed, limit, advance=bar.advance)
             write_pairs(pairs, folder)
