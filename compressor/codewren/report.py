@@ -60,23 +60,35 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the table says in words, the unwelcome included."""
-    by_name = {row["name"].split(":")[0].split(",")[0]: row for row in rows}
-    accuracy = {name: row["scores"]["accuracy"] for name, row in by_name.items()}
+    scores = {row["name"].split(":")[0].split(",")[0]: row["scores"] for row in rows}
     lines = []
-    if {"teacher", "student"} <= accuracy.keys():
-        share = accuracy["student"] / accuracy["teacher"]
+    if {"teacher", "student"} <= scores.keys():
+        share = scores["student"]["accuracy"] / max(scores["teacher"]["accuracy"], 1e-9)
         lines.append(f"the student keeps {100 * share:.1f} % of its teacher's accuracy")
-    if {"control", "student"} <= accuracy.keys():
-        gap = 100 * (accuracy["student"] - accuracy["control"])
-        winner = "distillation beats" if gap > 0 else "distillation does NOT beat"
-        lines.append(f"{winner} training the same shape on the labels ({gap:+.2f} points)")
-    if {"bundle", "student"} <= accuracy.keys():
-        gap = 100 * (accuracy["bundle"] - accuracy["student"])
-        lines.append(f"the exported bundle is {gap:+.2f} points from the student")
-    best = max(accuracy, key=lambda name: accuracy[name], default="")
-    if best in {"majority", "TF-IDF linear"}:
+    if {"control", "student"} <= scores.keys():
+        ahead = scores["student"]["accuracy"] > scores["control"]["accuracy"]
+        verb = "beats" if ahead else "does NOT beat"
+        gap = _gap(scores["student"], scores["control"])
+        lines.append(f"distillation {verb} training the same shape on the labels ({gap})")
+    if {"bundle", "student"} <= scores.keys():
+        lines.append(
+            f"the exported bundle against the student: {_gap(scores['bundle'], scores['student'])}"
+        )
+    best = max(scores, key=lambda name: float(scores[name]["accuracy"]), default="")
+    if best in {"majority", "TF-IDF linear"} and len(scores) > len({"majority", "TF-IDF linear"}):
         lines.append(f"no model here beats the simplest one: {best}")
     return lines
+
+
+def _gap(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Difference of two accuracies in points, and whether so few rows can show it at all.
+
+    Chance is two standard errors of the difference of two independent shares.
+    """
+    gap = one["accuracy"] - other["accuracy"]
+    variance = sum(s["accuracy"] * (1 - s["accuracy"]) / s["count"] for s in (one, other))
+    note = "" if abs(gap) > 2 * variance**0.5 else f", within chance for {one['count']:,} rows"
+    return f"{100 * gap:+.2f} points{note}"
 
 
 def _markdown(data: Mapping[str, Any]) -> str:
@@ -91,7 +103,7 @@ def _markdown(data: Mapping[str, Any]) -> str:
 
 def _plot(run: Run, rows: Sequence[Mapping[str, Any]]) -> None:
     figure, axes = new_axes()
-    for row in rows:
+    for index, row in enumerate(rows):
         accuracy = 100 * row["scores"]["accuracy"]
         if row["bytes"] == 0:  # majority has no size: a line to compare with
             axes.axhline(accuracy, color="0.6", linestyle=":", linewidth=1)
@@ -108,7 +120,7 @@ def _plot(run: Run, rows: Sequence[Mapping[str, Any]]) -> None:
         axes.annotate(
             row["name"].split(":")[0],
             (row["bytes"] / 1e6, accuracy),
-            xytext=(6, 5),
+            xytext=(6, 6) if index % 2 else (6, -16),  # neighbours' names must not overlap
             textcoords="offset points",
         )
     axes.axvline(3.0, color="tab:red", linewidth=1, linestyle="--")
