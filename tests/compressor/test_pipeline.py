@@ -30,27 +30,28 @@ label = "bad"
 size = "200kB"
 space = "space.toml"
 [teacher]
+dropout = 0.0
 epochs = 8
 batch_size = 8
-learning_rate = 3e-3
+learning_rate = 2e-3
 [teacher.architecture]
 vocab_size = 320
 hidden_size = 32
-num_layers = 2
+num_layers = 1
 num_heads = 2
 intermediate_size = 32
 max_length = 48
 [distill]
 epochs = 8
 batch_size = 8
-learning_rate = 3e-3
+learning_rate = 2e-3
 checkpoint_seconds = 0.0
 """
 SPACE = """
 max_length = 48
 vocab_size = [300, 320]
 hidden_size = [16, 32]
-num_layers = [1, 2]
+num_layers = [1]
 num_heads = [1, 2]
 intermediate_size = [16, 32]
 """
