@@ -161,3 +161,31 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_scores(folder: Path, moment
     weights = [folder / run / "student" / "model.safetensors" for run in ("whole", "cut")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     assert not (folder / "cut" / "student" / "training_state").exists()
+
+
+@pytest.mark.slow
+def test_the_verbs_one_by_one(folder: Path) -> None:
+    def compress(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "codewren", *arguments],
+            capture_output=True, text=True, check=False, env=_environment(), cwd=folder,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shape = '{"vocab_size": 300, "hidden_size": 16, "num_layers": 1, "num_heads": 2, '
+    (folder / "teacher.json").write_text(shape + '"intermediate_size": 16, "max_length": 48}')
+    quick = ("--epochs", "1", "--batch-size", "16", "--text", "code", "--data")
+    labelled = ("--label", "bad", "--architecture", "teacher.json", "--labels", "safe,bad")
+    assert "240 examples" in compress("finetune", *quick, "train.jsonl", *labelled)
+    assert "GFLOPs" in compress("search", "--size", "200kB", "--space", "space.toml")
+    assert "240 examples" in compress("label", "--text", "code", "--data", "unlabelled.jsonl")
+    assert "240 examples" in compress("distill", *quick, "unlabelled.jsonl")
+    assert "240 examples" in compress("distill", *quick, "unlabelled.jsonl")  # skipped, said alike
+    assert "size" in compress("export")
+    table = compress("evaluate", "--text", "code", "--label", "bad", "--data", "test.jsonl")
+    assert "bundle, 8 bits" in table
+    (folder / "a file.c").write_text("int f(void) { strcpy(buf); }")
+    answers = json.loads(compress("predict", "run/model.wren", "a file.c", "--json"))
+    assert answers[0]["label"] in {"safe", "bad"}
+    assert "task.labels" in compress("inspect", "run/model.wren")

@@ -82,10 +82,17 @@ def distill(
         )
     draw_curves(folder)
     _keep_samples(run, data)
-    result = {"parameters": student.parameters, "seconds": round(seconds, 1), "loss": watch.loss}
-    step.finish(result | {"examples": len(data.examples), "sha256": classifier_hash(str(folder))})
+    done = step.finish(
+        {
+            "parameters": student.parameters,
+            "examples": len(data.examples),
+            "seconds": round(seconds, 1),
+            "loss": watch.loss,
+            "sha256": classifier_hash(str(folder)),
+        }
+    )
     discard_state(folder)
-    return result
+    return done
 
 
 def _keep_samples(run: Run, data: Dataset) -> None:

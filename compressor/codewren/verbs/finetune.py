@@ -73,10 +73,17 @@ def finetune(
             classifier, data.examples, training, folder, identity=step.identity, report=watch.report
         )
     draw_curves(folder)
-    result = {"parameters": classifier.parameters, "seconds": round(seconds, 1), "loss": watch.loss}
-    step.finish(result | {"examples": len(data.examples), "sha256": classifier_hash(str(folder))})
+    done = step.finish(
+        {
+            "parameters": classifier.parameters,
+            "examples": len(data.examples),
+            "seconds": round(seconds, 1),
+            "loss": watch.loss,
+            "sha256": classifier_hash(str(folder)),
+        }
+    )
     discard_state(folder)
-    return result
+    return done
 
 
 def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classifier:
