@@ -83,8 +83,10 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
             f"{folder}: no {CARD} there; is this a folder made by finetune or distill?"
         )
     card = read_json(folder / CARD)
-    task, max_length = Task.from_json(card["task"]), int(card["max_length"])
-    if card["tokenizer"] == "codewren":
+    if not isinstance(card.get("task"), dict) or not isinstance(card.get("max_length"), int):
+        raise ModelError(f"{folder / CARD}: damaged; make the folder again")
+    task, max_length = Task.from_json(card["task"]), card["max_length"]
+    if card.get("tokenizer") == "codewren":
         tokenizer: CodeTokenizer | TransformersTokenizer = CodeTokenizer.from_file(
             folder / "tokenizer.json", max_length, task.normalisation
         )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from codewren_distill.models import Batch
+from codewren_runtime.errors import DataError
 from codewren_runtime.text import normalise
 from codewren_runtime.tokenizer import CodeTokenizer
 from codewren_runtime.types import Example
@@ -63,7 +64,8 @@ class SiameseText:
         self.pairs = pairs
 
     def encode(self, example: Example) -> Encoded:
-        """One tuple of ids per text."""
+        """One tuple of ids per text; DataError for pairs where one text is read, or the reverse."""
+        check_kind(example, pairs=self.pairs)
         return tuple(tuple(self.tokenizer.encode(text)) for text in example.texts)
 
     def collate(self, rows: Sequence[Encoded]) -> Batch:
@@ -79,7 +81,8 @@ class CrossText:
         self.tokenizer = tokenizer
 
     def encode(self, example: Example) -> Encoded:
-        """One tuple of ids for the pair."""
+        """One tuple of ids for the pair; DataError for a single text."""
+        check_kind(example, pairs=True)
         return (tuple(self.tokenizer.encode_pair(example.text, example.text2 or "")),)
 
     def collate(self, rows: Sequence[Encoded]) -> Batch:
@@ -95,6 +98,16 @@ class CrossText:
         is_separator = (input_ids == separator).long()
         after_first = (is_separator.cumsum(1) - is_separator).clamp_max(1)
         return after_first * (input_ids != self.tokenizer.pad_id).long()
+
+
+def check_kind(example: Example, *, pairs: bool) -> None:
+    """DataError unless the example is a pair just where the model reads pairs."""
+    if (example.text2 is not None) != pairs:
+        reads, held = ("pairs", "single texts") if pairs else ("single texts", "pairs")
+        raise DataError(
+            f"the model reads {reads} and the data holds {held}; "
+            "name one field with --text, or two with --text1 and --text2"
+        )
 
 
 def pad(sequences: Sequence[Sequence[int]], tokenizer: Tokenizes) -> Batch:

@@ -8,7 +8,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 from codewren_distill.classifier import CARD, Classifier, load_classifier, save_classifier
 from codewren_distill.scoring import logits_of
-from codewren_runtime.errors import ModelError
+from codewren_runtime.errors import DataError, ModelError
 from codewren_runtime.types import Example
 
 
@@ -73,4 +73,23 @@ def test_a_damaged_folder_is_one_clear_line(pair: Classifier, tmp_path: Path, na
 
 def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="finetune or distill"):
+        load_classifier(tmp_path)
+
+
+def test_data_of_the_other_kind_is_refused(
+    single: Classifier,
+    pair: Classifier,
+    single_examples: list[Example],
+    pair_examples: list[Example],
+) -> None:
+    with pytest.raises(DataError, match="reads single texts"):
+        logits_of(single, pair_examples)
+    with pytest.raises(DataError, match="reads pairs"):
+        logits_of(pair, single_examples)
+
+
+def test_a_card_without_its_fields_is_refused(pair: Classifier, tmp_path: Path) -> None:
+    save_classifier(pair, tmp_path)
+    (tmp_path / CARD).write_text('{"schema": 1}')
+    with pytest.raises(ModelError, match="damaged"):
         load_classifier(tmp_path)

@@ -75,4 +75,7 @@ def read_architecture(run: Run) -> Architecture:
     path = run.path(ARCHITECTURE)
     if not path.is_file():
         raise OptionError(f"{path}: no architecture there; run search first")
-    return Architecture.from_json(read_json(path)["architecture"])
+    shape = read_json(path).get("architecture")
+    if not isinstance(shape, dict):
+        raise OptionError(f"{path}: holds no architecture; run search --force")
+    return Architecture.from_json(shape)
