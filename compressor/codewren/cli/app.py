@@ -7,6 +7,7 @@ import sys
 import typer
 
 from codewren.cli import (
+    calibrate,
     demo,
     distill,
     evaluate,
@@ -33,7 +34,19 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for module in (demo, run, search, finetune, label, distill, export, evaluate, predict, inspect):
+for module in (
+    demo,
+    run,
+    calibrate,
+    search,
+    finetune,
+    label,
+    distill,
+    export,
+    evaluate,
+    predict,
+    inspect,
+):
     verb = module.__name__.rsplit(".", 1)[-1]
     app.command(verb)(module.command)
 
