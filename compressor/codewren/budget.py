@@ -21,7 +21,9 @@ _SIZE = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?\s*([a-z]*)", re.ASCII)
 class Budget:
     """A hard limit on the bytes of everything that ships, at `bits` per weight.
 
-    `latency_ms`, if given, limits the predicted median latency of one prediction as well.
+    `latency_ms`, if given, limits the median latency of one prediction as well; a predicted
+    latency counts as larger by the share `latency_margin`, since an optimum under a limit is
+    found where the prediction errs on the low side.
     Raises OptionError unless `size_bytes` is a positive integer, `bits` 8, 16 or 32, and
     `latency_ms` a positive number.
     """
@@ -29,6 +31,7 @@ class Budget:
     size_bytes: int
     bits: Bits = 8
     latency_ms: float | None = None
+    latency_margin: float = 0.0
 
     def __post_init__(self) -> None:
         if type(self.size_bytes) is not int or self.size_bytes < 1:
@@ -38,6 +41,14 @@ class Budget:
         latency = self.latency_ms
         if latency is not None and not (type(latency) in (int, float) and 0 < latency < inf):
             raise OptionError(f"budget: latency must be positive milliseconds, not {latency!r}")
+        margin = self.latency_margin
+        if not (type(margin) in (int, float) and 0 <= margin < inf):
+            raise OptionError(f"budget: latency margin must be a share from 0, not {margin!r}")
+
+    @property
+    def predicted_limit_ms(self) -> float:
+        """What a predicted latency may be; infinite without a limit."""
+        return inf if self.latency_ms is None else self.latency_ms / (1 + self.latency_margin)
 
     def to_json(self) -> dict[str, int | float | None]:
         """Plain JSON values."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from codewren.search.figures import BLUE, GREEN, ORANGE, UNITS, legend, tidy
@@ -14,12 +15,12 @@ def draw_front(axes: Any, result: SearchResult, published: Candidate | None) -> 
     """Two axes: capacity by latency, and capacity by bytes, with limits and `published`."""
     budget = result.budget
     views = (
-        ("predicted milliseconds of a prediction", budget.latency_ms, _latency),
+        ("predicted milliseconds of a prediction", budget.predicted_limit_ms, _latency),
         ("MB on disk (1 MB = 1,000,000 bytes)", budget.size_bytes / 1e6, _megabytes),
     )
     for ax, (label, limit, figure) in zip(axes, views, strict=True):
         _draw(ax, result, published, figure)
-        if limit is not None:
+        if limit < inf:
             ax.axvline(limit, color=ORANGE, linestyle="--", linewidth=1.3, label="budget")
         ax.set(xlabel=label, ylabel=UNITS[result.proxy][1], xscale="log", yscale="log")
         legend(ax, ax.get_legend_handles_labels()[0])

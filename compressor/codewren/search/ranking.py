@@ -63,7 +63,8 @@ class Problem:
         violation = np.maximum(costs.size_bytes / self.budget.size_bytes - 1, 0)
         if self.budget.latency_ms is not None:
             assert costs.latency_ms is not None
-            violation = violation + np.maximum(costs.latency_ms / self.budget.latency_ms - 1, 0)
+            excess = costs.latency_ms / self.budget.predicted_limit_ms - 1
+            violation = violation + np.maximum(excess, 0)
         capacity: IntArray = getattr(costs, self.proxy)
         return Scores(violation, capacity, costs.size_bytes, costs.latency_ms)
 
@@ -98,8 +99,8 @@ class Problem:
         scores = self.score(np.array([row, *grown]))
         more = scores.capacity > scores.capacity[0]
         over = {"size": scores.size_bytes > self.budget.size_bytes}
-        if scores.latency_ms is not None and self.budget.latency_ms is not None:
-            over["latency"] = scores.latency_ms > self.budget.latency_ms
+        if scores.latency_ms is not None:
+            over["latency"] = scores.latency_ms > self.budget.predicted_limit_ms
         return tuple(name for name, exceeded in over.items() if (exceeded & more).any())
 
     def _grown(self, row: IntArray, gene: int) -> IntArray | None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from codewren.latency.measure import random_architectures
 from codewren.latency.model import LatencyModel, Measurement, cross_validate, fit
 from codewren.latency.store import cpu_name, load_model, model_path, runtime_version, save_model
 from codewren.progress import Reporter
+from codewren_runtime.types import Architecture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ARCHITECTURES", "calibrate", "fitted", "measure_architectures"]
+__all__ = ["ARCHITECTURES", "calibrate", "fitted", "measured_on_this_cpu"]
 
 ARCHITECTURES = 48
 PASSES = 3  # apart in time, so that what else the machine does rarely meets all of them
@@ -39,22 +42,22 @@ def calibrate(
         assert known is not None
         reporter.say(f"calibrate: {path} is there, kept; --force measures again")
         return {"path": str(path), **known.to_json()}
-    measured = measure_architectures(reporter, architectures, seed)
+    measured = measured_on_this_cpu(reporter, random_architectures(architectures, seed), seed)
     model, predicted = fitted(measured)
     plot(measured, predicted, path)
     save_model(path, model)
     return {"path": str(path), **model.to_json()}
 
 
-def measure_architectures(reporter: Reporter, count: int, seed: int) -> list[Measurement]:
-    """Measure `count` random architectures and the published one."""
+def measured_on_this_cpu(
+    reporter: Reporter, shapes: Sequence[Architecture], seed: int
+) -> list[Measurement]:
+    """Measurements of all architectures, at several lengths each."""
     from codewren.latency import measure as lab
-    from codewren.verbs.search import PUBLISHED
     from codewren_distill.vocabulary import train_tokenizer
 
     source, probes = lab.source_text(), []
     lines = source.splitlines(keepends=True)
-    shapes = [PUBLISHED, *lab.random_architectures(count, seed)]
     with reporter.step("calibrate: bundles", len(shapes)) as bar:
         tokenizers: dict[int, str] = {}
         for number, (shape, kind) in enumerate(lab.kinds_of(shapes)):

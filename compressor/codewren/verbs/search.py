@@ -84,6 +84,8 @@ def search_architecture(
     from codewren.verbs.finalists import FinalistSettings, choose
 
     budget, space, model = settings.budget(), load_space(settings.space), _latency_model(settings)
+    if model is not None and budget.latency_ms is not None:
+        budget = replace(budget, latency_margin=model.p90_error)
     if settings.finalists and data is None:
         raise OptionError("finalists train on labelled rows: name them with --data")
     inputs = asdict(settings) | {
