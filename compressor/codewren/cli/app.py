@@ -12,6 +12,7 @@ from codewren.cli import (
     evaluate,
     export,
     finetune,
+    import_,
     inspect,
     label,
     predict,
@@ -33,8 +34,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for module in (demo, run, search, finetune, label, distill, export, evaluate, predict, inspect):
-    verb = module.__name__.rsplit(".", 1)[-1]
+MODULES = (
+    demo, run, search, finetune, label, distill, import_, export, evaluate, predict, inspect
+)  # fmt: skip
+for module in MODULES:
+    verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")
     app.command(verb)(module.command)
 
 
