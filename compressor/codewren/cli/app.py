@@ -13,6 +13,7 @@ from codewren.cli import (
     evaluate,
     export,
     finetune,
+    import_,
     inspect,
     label,
     predict,
@@ -34,20 +35,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for module in (
-    demo,
-    run,
-    calibrate,
-    search,
-    finetune,
-    label,
-    distill,
-    export,
-    evaluate,
-    predict,
+MODULES = (
+    demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
     inspect,
-):
-    verb = module.__name__.rsplit(".", 1)[-1]
+)  # fmt: skip
+for module in MODULES:
+    verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")
     app.command(verb)(module.command)
 
 
