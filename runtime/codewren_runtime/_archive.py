@@ -123,9 +123,9 @@ def _read_central(data: bytes, at: int) -> tuple[str, int, int, int, int]:
     name = data[at : at + named].decode("utf-8", "replace")
     if flags & ENCRYPTED:
         raise BundleError(f"{name!r} is encrypted: export it again")
-    if method or packed != size:
+    if method:
         raise BundleError(f"{name!r} is compressed, a bundle's entries are not: export it again")
-    if extra or comment or flags & ~UTF8:
+    if packed != size or extra or comment or flags & ~UTF8:
         raise BundleError("not a plain zip: export it again")
     return name, size, offset, checksum, at + named
 

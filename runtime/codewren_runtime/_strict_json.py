@@ -23,7 +23,7 @@ def read_object(name: str, data: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise BundleError(f"{name} is not UTF-8: export it again") from error
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{name} is not JSON: export it again") from error
+        raise BundleError(f"{name} is not JSON ({error}): export it again") from error
     if not isinstance(value, dict):
         raise BundleError(f"{name} is not a JSON object: export it again")
     return cast(dict[str, Any], value)

@@ -46,7 +46,7 @@ class Decision:
         if not _is_within(self.temperature, MIN_TEMPERATURE, MAX_TEMPERATURE):
             raise OptionError(
                 f"decision: temperature must lie in {MIN_TEMPERATURE}..{MAX_TEMPERATURE:g}, "
-                f"not {self.temperature!r}"
+                f"not {self.temperature!r:.40}"
             )
         if (self.positive is None) != (self.threshold is None):
             raise OptionError("decision: positive and threshold belong together")
@@ -54,7 +54,7 @@ class Decision:
             _is_within(self.threshold, 0, 1) and 0 < self.threshold < 1
         ):
             raise OptionError(
-                f"decision: threshold must lie between 0 and 1, not {self.threshold!r}"
+                f"decision: threshold must lie between 0 and 1, not {self.threshold!r:.40}"
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Decision:
             len(task.labels) != 2 or decision.positive not in task.labels
         ):
             raise OptionError(
-                f"decision: positive must be one of two labels, not {decision.positive!r}"
+                f"decision: positive must be one of two labels, not {decision.positive!r:.40}"
             )
         return decision
 
@@ -107,7 +107,7 @@ def check_long_inputs(value: object, task: Task) -> LongInputs:
     """`value` itself; raises OptionError where it is none of the ways, or none for the task."""
     if value not in get_args(LongInputs):
         raise OptionError(
-            f"long_inputs must be one of {', '.join(get_args(LongInputs))}, not {value!r}"
+            f"long_inputs must be one of {', '.join(get_args(LongInputs))}, not {value!r:.40}"
         )
     if value == "split-max" and (task.kind != "single" or len(task.labels) != 2):
         raise OptionError("long_inputs: split-max needs a single-text task of two labels")
