@@ -41,7 +41,8 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
         source = ModelSource(architecture=read_architecture(run), dropout=recipe.distill.dropout)
         training = equal_compute(recipe.training, len(unlabelled.examples), len(train.examples))
         finetune(run, train, task, source, training, into="control")
-    export(run)
+    held_out = _read(data.validation, data.fields, labels) if data.validation else None
+    export(run, settings=recipe.export, validation=held_out)
     return evaluate(run, test, train)
 
 

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from torch import nn
 
+from codewren_export.calibration import Criterion
 from codewren_export.encoder import Pooling
+from codewren_runtime.decision import LongInputs, check_long_inputs
 from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.types import Architecture, Example, Task
 
@@ -22,8 +24,9 @@ class Exportable:
     `sequence`: `model` gives logits for one text, from its first token; `head` is None.
     `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
     embeddings (n, hidden) into logits (n, labels). `sample_texts` are real inputs, on which the
-    gates compare; the more the better, labels are not needed. `provenance` is plain JSON for the
-    manifest.
+    gates compare; the more the better, labels are not needed. `labelled` are rows that training
+    has not seen, on which the temperature and, by `threshold`, the threshold are fitted.
+    `provenance` is plain JSON for the manifest.
 
     Raises ModelError or OptionError where the parts do not belong together.
     """
@@ -37,6 +40,9 @@ class Exportable:
     sample_texts: Sequence[Example]
     pooling: Pooling = "mean"  # of a siamese model
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    labelled: Sequence[Example] = ()
+    threshold: Criterion = field(default_factory=lambda: Criterion("fixed"))
+    long_inputs: LongInputs = "truncate"
 
     def __post_init__(self) -> None:
         siamese = self.kind == "siamese"
@@ -48,5 +54,9 @@ class Exportable:
             )
         if not self.sample_texts:
             raise OptionError("export: at least one sample text is needed to check the model on")
-        if any(len(example.texts) != 1 + siamese for example in self.sample_texts):
-            raise OptionError(f"export: a sample text does not fit the {self.task.kind} task")
+        rows = (*self.sample_texts, *self.labelled)
+        if any(len(example.texts) != 1 + siamese for example in rows):
+            raise OptionError(f"export: a row does not fit the {self.task.kind} task")
+        if any(example.label is None for example in self.labelled):
+            raise OptionError("export: every row to calibrate on needs a label")
+        check_long_inputs(self.long_inputs, self.task)

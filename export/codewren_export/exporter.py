@@ -19,7 +19,7 @@ from codewren_export.gates import (
     size_gate,
 )
 from codewren_export.graph import text_graph
-from codewren_export.measure import latency_ms, parity, shipped_logits
+from codewren_export.measure import decide, latency_ms, parity, shipped_logits
 from codewren_export.pack import file_infos, pack
 from codewren_export.quiet import quiet
 from codewren_export.reference import head_graph, reference_graph
@@ -57,6 +57,7 @@ class ExportReport:
     agreement: float
     probability_change: float
     latency_ms: float
+    decision: dict[str, Any]
     gates: tuple[Verdict, ...]
 
 
@@ -90,7 +91,8 @@ def export_bundle(
     on_stage("agreement")
     gates = (parity_verdict, agreement, size_gate(len(data), size_budget))
     _write(out, data, gates)
-    latency = latency_ms(load(out), exportable)
+    model = load(out)
+    latency = latency_ms(model, exportable)
     on_stage("latency")
     return ExportReport(
         bits=bits,
@@ -103,6 +105,7 @@ def export_bundle(
         agreement=agreement.figure,
         probability_change=change,
         latency_ms=latency,
+        decision=model.manifest.decision.to_json(),
         gates=gates,
     )
 
@@ -119,13 +122,19 @@ def _checked(
         exportable.task,
         exportable.architecture,
         file_infos(parts),
-        _quantisation(bits),
-        exportable.provenance,
+        quantisation=_quantisation(bits),
+        provenance=exportable.provenance,
     )
     shipped = shipped_logits(Model(_in_memory(out, manifest, parts)), exportable)
     agreement = agreement_gate(expected, shipped)
     change = probability_change(expected, shipped)
-    manifest = replace(manifest, metrics=_metrics(agreement, len(shipped), change))
+    manifest = replace(
+        manifest,
+        metrics=_metrics(agreement, len(shipped), change),
+        long_inputs=exportable.long_inputs,
+    )
+    decision = decide(Model(_in_memory(out, manifest, parts)), exportable)
+    manifest = replace(manifest, decision=decision)
     return pack(manifest.to_json(), parts), agreement, change
 
 

@@ -8,14 +8,17 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from codewren_export.calibration import fit_decision, plain_decision
 from codewren_export.exportable import Exportable
 from codewren_export.gates import Verdict, parity_gate
 from codewren_export.scoring import Graphs, Row, onnx_scorer, torch_scorer
+from codewren_runtime.decision import Decision
+from codewren_runtime.files import sha256_of
 from codewren_runtime.model import Model
 from codewren_runtime.tokenizer import CodeTokenizer
 from codewren_runtime.types import Example
 
-__all__ = ["latency_ms", "parity", "shipped_logits"]
+__all__ = ["decide", "latency_ms", "parity", "shipped_logits"]
 
 PARITY_SAMPLES = 64
 TIMED_SAMPLES = 50
@@ -44,6 +47,20 @@ def shipped_logits(model: Model, exportable: Exportable) -> NDArray[np.float32]:
     """Logits (samples, labels) of every sample by the runtime, from text."""
     one = model.logits_pair if exportable.kind == "siamese" else model.logits
     return np.stack([one(*example.texts) for example in exportable.sample_texts])
+
+
+def decide(model: Model, exportable: Exportable) -> Decision:
+    """Temperature and threshold of the bundle as it ships, on the labelled rows if there are any.
+
+    `model` is the bundle's. Raises as `fit_decision` and `plain_decision` do.
+    """
+    if not exportable.labelled:
+        return plain_decision(exportable.task, exportable.threshold)
+    one = model.logits_pair if exportable.kind == "siamese" else model.logits
+    logits = np.stack([one(*example.texts) for example in exportable.labelled])
+    labels = np.array([example.label for example in exportable.labelled])
+    source = sha256_of([[*example.texts, example.label] for example in exportable.labelled])
+    return fit_decision(logits, labels, exportable.task, exportable.threshold, source)
 
 
 def latency_ms(model: Model, exportable: Exportable) -> float:

@@ -158,7 +158,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's answer: the likeliest label, its probability, and all probabilities by label."""
+    """A model's answer: the label, its probability, and all probabilities by label.
+
+    The label is the likeliest, unless the bundle's threshold of the positive label says otherwise.
+    """
 
     label: str
     probability: float

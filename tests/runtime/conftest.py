@@ -103,6 +103,8 @@ def manifest_of(parts: Parts, kind: str) -> dict[str, Any]:
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             for name, data in parts.items()
         },
+        "decision": {"temperature": 1.0, "positive": None, "threshold": None, "calibration": {}},
+        "long_inputs": "truncate",
         "quantisation": {},
         "provenance": {},
         "metrics": {},

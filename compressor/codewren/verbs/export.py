@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codewren.budget import Budget, parse_size
+from codewren.data import Dataset
 from codewren.run_directory import Run, Step
 from codewren.verbs.search import ARCHITECTURE, read_architecture
+from codewren_runtime.decision import LongInputs
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, read_json
 from codewren_runtime.types import Example
 
-__all__ = ["BUNDLE", "export", "exported"]
+__all__ = ["BUNDLE", "ExportSettings", "export", "exported"]
 
 BUNDLE, EXPORT = "model.wren", "export.json"
 
@@ -27,13 +29,34 @@ def exported(run: Run) -> Path | None:
     return bundle if read_json(marker).get("sha256") == file_sha256(bundle) else None
 
 
-def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[str, Any]:
-    """Write `run/model.wren` and `run/export.json`; size and bits are the search's by default."""
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How the bundle answers: see `codewren_export.calibration` and `codewren_runtime.decision`."""
+
+    threshold: str = "0.5"
+    long_inputs: LongInputs = "truncate"
+
+
+def export(
+    run: Run,
+    size: str | None = None,
+    bits: int | None = None,
+    settings: ExportSettings | None = None,
+    validation: Dataset | None = None,
+) -> dict[str, Any]:
+    """Write `run/model.wren` and `run/export.json`; size and bits are the search's by default.
+
+    `validation` are labelled rows that no training saw: temperature and threshold are fitted
+    on them.
+    """
     from codewren_distill.classifier import load_classifier
     from codewren_distill.models import SiameseModel
     from codewren_distill.teachers import classifier_hash
     from codewren_export import STAGES, Exportable, export_bundle
+    from codewren_export.calibration import parse_criterion
 
+    settings = settings or ExportSettings()
+    criterion = parse_criterion(settings.threshold)
     folder = run.path("student")
     if not (folder / "metrics.json").is_file():
         raise OptionError(f"{folder}: no finished student there; run distill first")
@@ -48,6 +71,8 @@ def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[s
         "student": classifier_hash(str(folder)),
         "samples": file_sha256(samples_path),
         "budget": budget.to_json(),
+        "answers": [str(criterion), settings.long_inputs],
+        "validation": validation.sha256 if validation else None,
     }
     step = Step("export", run.path(EXPORT), inputs)
     bundle = run.path(BUNDLE)
@@ -67,6 +92,9 @@ def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[s
         sample_texts=[Example(*row) for row in texts],
         pooling="mean" if head is None else head.pooling,
         provenance=inputs,
+        labelled=validation.examples if validation else (),
+        threshold=criterion,
+        long_inputs=settings.long_inputs,
     )
     with run.reporter.step(step.title, len(STAGES)) as bar:
         report = export_bundle(
