@@ -12,10 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Activation", "Array", "Encoder", "Head", "Layer", "Linear", "Norm"]
+__all__ = ["Activation", "Array", "Encoder", "Head", "Layer", "Linear", "Norm", "Pooling"]
 
 Array = NDArray[np.float32]
 Activation = Literal["gelu", "gelu_tanh", "relu"]
+Pooling = Literal["mean", "first"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """Logits from the first token: dense, tanh, out."""
+    """Logits from the pooled token: dense, tanh, out."""
 
     dense: Linear
     out: Linear
@@ -66,7 +67,7 @@ class Encoder:
 
     `words` (vocabulary, E); `positions` (window, E), row 0 for the first token, with the row of
     the one token type added; `projection` from E to the hidden size H where they differ.
-    `head` is None for an encoder whose answer is the mean over the tokens.
+    The answer is the tokens' mean or the first of them, and goes through the `head` if any.
     """
 
     words: Array
@@ -74,6 +75,7 @@ class Encoder:
     norm: Norm
     projection: Linear | None
     layers: tuple[Layer, ...]
+    pooling: Pooling
     head: Head | None
 
     @property

@@ -150,7 +150,7 @@ def _require_finite(exportable: Exportable) -> None:
 
 def _fp32_graphs(exportable: Exportable, on_stage: Callable[[str], None]) -> tuple[Graphs, Graphs]:
     """What ships, unrounded, and what it is compared with."""
-    text, head = text_graph(read_encoder(exportable.model)), None
+    text, head = text_graph(read_encoder(exportable)), None
     on_stage("graph")
     with quiet(), tempfile.TemporaryDirectory(prefix="codewren-export-") as name:
         scratch = Path(name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from codewren_export.encoder import Activation, Array, Encoder, Head, Layer, Linear, Norm
+from codewren_export.exportable import Exportable
 from codewren_runtime.errors import ModelError
 
 __all__ = ["FAMILIES", "read_encoder"]
@@ -21,12 +23,12 @@ ACTIVATIONS: Mapping[str, Activation] = {
 }
 
 
-def read_encoder(model: nn.Module) -> Encoder:
-    """The model's own weights as an `Encoder`: a sequence classifier, or an encoder alone.
+def read_encoder(exportable: Exportable) -> Encoder:
+    """The model's own weights as an `Encoder`, with as many positions as the window has.
 
     Raises ModelError for a family without an adapter, or a variant that the graph lacks.
     """
-    config: Any = model.config
+    config: Any = exportable.model.config
     if config.model_type not in FAMILIES:
         raise ModelError(
             f"export: no adapter for the family {config.model_type!r}; known: {', '.join(FAMILIES)}"
@@ -38,7 +40,10 @@ def read_encoder(model: nn.Module) -> Encoder:
             f"export: activation {config.hidden_act!r} cannot be exported; "
             f"known: {', '.join(ACTIVATIONS)}"
         )
-    return FAMILIES[config.model_type](model, config)
+    encoder = FAMILIES[config.model_type](exportable.model, config)
+    positions = encoder.positions[: exportable.architecture.max_length]
+    pooling = exportable.pooling if encoder.head is None else "first"
+    return replace(encoder, positions=positions, pooling=pooling)
 
 
 def _roberta(model: Any, config: Any) -> Encoder:
@@ -98,6 +103,7 @@ def _encoder(
         norm=_norm(embeddings.LayerNorm),
         projection=projection,
         layers=layers,
+        pooling="first",
         head=head,
     )
 

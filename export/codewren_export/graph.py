@@ -6,8 +6,8 @@ Measured on one core (benchmarks/graph.py has the figures):
   one input: rows of one length.
 - All else is matrices of (tokens, width): `Gemm` with its bias, queries, keys and values in one.
 - `Add` and `LayerNormalization` apart beat `SkipLayerNormalization`.
-- A head reads the first token alone, so the last layer computes that token alone, from the keys
-  and values of all.
+- Where the first token alone is read, the last layer computes that token alone, from the keys and
+  values of all.
 
 Names are short, and equal tensors are stored once: both count in a file of this size.
 """
@@ -36,7 +36,7 @@ DIGITS = "abcdefghijklmnopqrstuvwxyz"
 def text_graph(encoder: Encoder) -> onnx.ModelProto:
     """`input_ids` int64 (n, length), without padding, to `logits` (n, labels) in fp32.
 
-    An encoder without a head answers `embedding` (n, H), the mean over the tokens.
+    An encoder without a head answers `embedding` (n, H).
     """
     graph = _Graph()
     hidden = _embedded(graph, encoder)
@@ -46,11 +46,15 @@ def text_graph(encoder: Encoder) -> onnx.ModelProto:
     writer = _Layers(graph, shape, flat)
     for layer in first:
         hidden = writer.whole(hidden, layer)
-    if encoder.head is None:
+    embedding = "" if encoder.head else "embedding"
+    if encoder.pooling == "mean":
         hidden = graph.node("Reshape", [writer.whole(hidden, last), shape])
-        graph.node("ReduceMean", [hidden], "embedding", axes=[1], keepdims=0)
-        return graph.model("embedding", encoder.hidden_size)
-    _head(graph, writer.first_token(hidden, last), encoder.head)
+        pooled = graph.node("ReduceMean", [hidden], embedding, axes=[1], keepdims=0)
+    else:
+        pooled = writer.first_token(hidden, last, embedding)
+    if encoder.head is None:
+        return graph.model(embedding, encoder.hidden_size)
+    _head(graph, pooled, encoder.head)
     return graph.model("logits", len(encoder.head.out.bias))
 
 
@@ -66,9 +70,8 @@ def _embedded(graph: _Graph, encoder: Encoder) -> str:
     return hidden if encoder.projection is None else graph.linear(hidden, encoder.projection)
 
 
-def _head(graph: _Graph, first: str, head: Head) -> None:
-    pooled = graph.node("Tanh", [graph.linear(first, head.dense)])
-    graph.linear(pooled, head.out, "logits")
+def _head(graph: _Graph, pooled: str, head: Head) -> None:
+    graph.linear(graph.node("Tanh", [graph.linear(pooled, head.dense)]), head.out, "logits")
 
 
 class _Layers:
@@ -87,7 +90,7 @@ class _Layers:
         mixed = self._attention(graph.split(packed, 3, axis=2), layer)
         return self._after_attention(hidden, mixed, layer)
 
-    def first_token(self, hidden: str, layer: Layer) -> str:
+    def first_token(self, hidden: str, layer: Layer, output: str) -> str:
         """The new state of each row's first token, (n, H)."""
         graph = self.graph
         tokens = graph.node("Reshape", [hidden, self.shape])
@@ -102,20 +105,21 @@ class _Layers:
         query = graph.node("Unsqueeze", [query, graph.constant([1])])
         others = graph.node("Gemm", [hidden, others, other_biases])
         keys_values = graph.split(graph.node("Reshape", [others, self.shape]), 2, axis=2)
-        return self._after_attention(first, self._attention([query, *keys_values], layer), layer)
+        mixed = self._attention([query, *keys_values], layer)
+        return self._after_attention(first, mixed, layer, output)
 
     def _attention(self, parts: Sequence[str], layer: Layer) -> str:
         mixed = self.graph.node("MultiHeadAttention", parts, domain=CONTRIB, num_heads=layer.heads)
         return self.graph.node("Reshape", [mixed, self.flat])
 
-    def _after_attention(self, hidden: str, mixed: str, layer: Layer) -> str:
+    def _after_attention(self, hidden: str, mixed: str, layer: Layer, output: str = "") -> str:
         graph = self.graph
         answer = graph.node("Add", [graph.linear(mixed, layer.output), hidden])
         hidden = graph.norm(answer, layer.attention_norm)
         operator, domain = ACTIVATIONS[layer.activation]
         wide = graph.node(operator, [graph.linear(hidden, layer.up)], domain=domain)
         answer = graph.node("Add", [graph.linear(wide, layer.down), hidden])
-        return graph.norm(answer, layer.norm)
+        return graph.norm(answer, layer.norm, output)
 
 
 class _Graph:
@@ -146,10 +150,10 @@ class _Graph:
         parts = [value, self.weight(layer.weight), self.weight(layer.bias)]
         return self.node("Gemm", parts, output)
 
-    def norm(self, value: str, norm: Norm) -> str:
+    def norm(self, value: str, norm: Norm, output: str = "") -> str:
         """Normalise over the last axis."""
         parts = [value, self.weight(norm.weight), self.weight(norm.bias)]
-        return self.node("LayerNormalization", parts, epsilon=norm.epsilon)
+        return self.node("LayerNormalization", parts, output, epsilon=norm.epsilon)
 
     def constant(self, values: int | list[int]) -> str:
         """Integers for shapes."""

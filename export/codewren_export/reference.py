@@ -15,6 +15,7 @@ from optimum.exporters.onnx import export
 from optimum.exporters.tasks import TasksManager
 from torch import Tensor, nn
 
+from codewren_export.encoder import Pooling
 from codewren_export.exportable import Exportable
 from codewren_export.graph import OPSET
 
@@ -24,16 +25,18 @@ EXAMPLE_LENGTH = 16
 
 
 class PooledEncoder(nn.Module):
-    """An encoder with mean pooling: token ids and mask (n, length) to embeddings (n, hidden)."""
+    """An encoder with its pooling: token ids and mask (n, length) to embeddings (n, hidden)."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, pooling: Pooling) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.pooling = encoder, pooling
         self.config = encoder.config  # optimum looks for it on what it exports
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
         """The one output, `embedding`."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
+        if self.pooling == "first":
+            return {"embedding": hidden[:, 0]}
         weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
         return {"embedding": (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)}
 
@@ -51,7 +54,7 @@ def reference_graph(exportable: Exportable, folder: Path) -> onnx.ModelProto:
     # optimum's example input is 16 tokens long, more than the smallest windows hold.
     length = min(EXAMPLE_LENGTH, exportable.architecture.max_length)
     export(
-        (PooledEncoder(model) if siamese else model).eval(),
+        (PooledEncoder(model, exportable.pooling) if siamese else model).eval(),
         config,
         path,
         opset=OPSET,

@@ -48,7 +48,8 @@ class Scorer:
 def torch_scorer(exportable: Exportable) -> Scorer:
     """The trained model itself, in evaluation mode."""
     siamese = exportable.kind == "siamese"
-    model = (PooledEncoder(exportable.model) if siamese else exportable.model).eval()
+    core = exportable.model
+    model = (PooledEncoder(core, exportable.pooling) if siamese else core).eval()
     output = "embedding" if siamese else "logits"
     head = exportable.head
 
