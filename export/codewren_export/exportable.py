@@ -25,7 +25,7 @@ class Exportable:
     `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
     embeddings (n, hidden) into logits (n, labels). `sample_texts` are real inputs, on which the
     gates compare; the more the better, labels are not needed. `labelled` are rows that training
-    has not seen, on which the temperature and, by `threshold`, the threshold are fitted.
+    has not seen: on them the temperature is fitted and, as `threshold` says, the threshold.
     `provenance` is plain JSON for the manifest.
 
     Raises ModelError or OptionError where the parts do not belong together.
