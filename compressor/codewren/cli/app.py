@@ -14,6 +14,7 @@ from codewren.cli import (
     finetune,
     inspect,
     label,
+    lsp,
     predict,
     run,
     search,
@@ -33,7 +34,20 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for module in (demo, run, search, finetune, label, distill, export, evaluate, predict, inspect):
+VERBS = (
+    demo,
+    run,
+    search,
+    finetune,
+    label,
+    distill,
+    export,
+    evaluate,
+    predict,
+    inspect,
+    lsp,
+)
+for module in VERBS:
     verb = module.__name__.rsplit(".", 1)[-1]
     app.command(verb)(module.command)
 

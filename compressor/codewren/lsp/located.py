@@ -1,0 +1,89 @@
+"""The functions of a document, with the places that an editor shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from codewren.lsp.lines import LineIndex, Place
+from codewren.source import Function, find_functions, language_of
+
+__all__ = ["Located", "innermost", "locate", "resolve_language"]
+
+# What the protocol calls the languages.
+_LANGUAGES = {
+    "c": "c",
+    "cpp": "cpp",
+    "go": "go",
+    "java": "java",
+    "javascript": "javascript",
+    "javascriptreact": "javascript",
+    "python": "python",
+    "rust": "rust",
+    "typescript": "typescript",
+    "typescriptreact": "typescript",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A function where it stands. `key` is a hash of the text; places count UTF-16 units."""
+
+    name: str
+    text: str
+    key: bytes
+    start: Place
+    end: Place
+    mark: tuple[Place, Place]  # the name, or the first line if it has none
+
+
+def locate(text: str, language: str) -> list[Located]:
+    """The functions in `text`, in their order."""
+    # What no UTF-8 has becomes one `?` each, so that characters keep their count.
+    source = text.encode("utf-8", "replace")
+    functions = sorted(find_functions(source, language), key=lambda f: (f.start_byte, -f.end_byte))
+    offsets = _characters(source, functions)
+    index = LineIndex(text)
+    return [_located(text, index, function, offsets) for function in functions]
+
+
+def innermost(functions: Iterable[Located], place: Place) -> Located | None:
+    """The shortest function around a place."""
+    around = [f for f in functions if f.start <= place <= f.end]
+    return min(around, key=lambda f: len(f.text), default=None)
+
+
+def _located(text: str, index: LineIndex, function: Function, offsets: dict[int, int]) -> Located:
+    begin, end = offsets[function.start_byte], offsets[function.end_byte]
+    named = re.compile(rf"(?<!\w){re.escape(function.name)}(?!\w)").search(text, begin, end)
+    if function.name and named is not None:
+        mark = named.span()
+    else:
+        mark = begin, min(end, index.line_end(begin))
+    key = blake2b(function.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return Located(
+        function.name,
+        function.text,
+        key,
+        index.place(begin),
+        index.place(end),
+        (index.place(mark[0]), index.place(mark[1])),
+    )
+
+
+def _characters(source: bytes, functions: Iterable[Function]) -> dict[int, int]:
+    """The offset in characters of every byte offset that a function names."""
+    offsets, last, count = {}, 0, 0
+    for byte in sorted({b for f in functions for b in (f.start_byte, f.end_byte)}):
+        count += len(source[last:byte].decode("utf-8", "replace"))
+        offsets[byte], last = count, byte
+    return offsets
+
+
+def resolve_language(language_id: str, uri: str) -> str | None:
+    """The language by the editor's word, else by the file's suffix; None if it is not known."""
+    return _LANGUAGES.get(language_id) or language_of(PurePosixPath(unquote(urlsplit(uri).path)))
