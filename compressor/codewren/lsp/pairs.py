@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codewren.lsp.engine import Finding, Job, Like, View, remarkable
+from codewren.lsp.hover import pair_hover
 from codewren.lsp.located import Located
 from codewren.lsp.remembered import Remembered
-from codewren_runtime import Model
+from codewren_runtime import Bundle, Model
 from codewren_runtime.errors import OptionError
 
 __all__ = ["PairEngine"]
@@ -25,8 +26,8 @@ class PairEngine:
 
     joint = True
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, bundle: Bundle) -> None:
+        self.model = Model(bundle)
         self._embeddings: Remembered[bytes, NDArray[np.float32]] = Remembered(4 * MOST_FUNCTIONS)
         self._answers: Remembered[tuple[bytes, bytes], tuple[str, float]] = Remembered(
             MOST_FUNCTIONS**2
@@ -64,7 +65,7 @@ class PairEngine:
     def explain(self, view: View, function: Located) -> str:
         """The functions that it is most like."""
         self._compare(view, function)
-        return str(self._like(view, function)[:5])
+        return pair_hover(self._like(view, function), view.threshold)
 
     def _compare(self, view: View, function: Located) -> None:
         for _, other in view.others(function):

@@ -22,12 +22,12 @@ from codewren.lsp.located import Located, innermost, locate, resolve_language
 from codewren.lsp.pairs import PairEngine
 from codewren.lsp.settings import Settings
 from codewren.lsp.single import SingleEngine
-from codewren_runtime import load
+from codewren_runtime import read_bundle
 from codewren_runtime.errors import CodewrenError, OptionError
 
 __all__ = ["Watch"]
 
-# One scores while another finds functions or explains; more would take the editor's cores.
+# One scores while another finds functions; more would take the editor's cores.
 THREADS = 2
 # A large file shows what is known so far, so often.
 PARTIAL_SECONDS = 1.0
@@ -51,7 +51,9 @@ class Watch:
         self.settings = Settings()
         self._publish, self._tell = publish, say
         self._told = ""
-        self._pool = ThreadPoolExecutor(THREADS, "codewren")
+        self._pool = ThreadPoolExecutor(THREADS, "judge")
+        # Takes up to a second each time, so explanations wait for each other and for nothing else.
+        self._explainer = ThreadPoolExecutor(1, "explain")
         self._documents: dict[str, Document] = {}
         self._located: dict[str, tuple[Document, list[Located]]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -101,13 +103,15 @@ class Watch:
         if function is None:
             return None
         view = View(uri, {**self._open(), uri: functions}, self.settings.threshold)
-        return function, await self._run(engine.explain, view, function)
+        loop = asyncio.get_running_loop()
+        return function, await loop.run_in_executor(self._explainer, engine.explain, view, function)
 
     def close(self) -> None:
         """Begin no more work."""
         for task in self._tasks.values():
             task.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._explainer):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _schedule(self, uri: str, milliseconds: int) -> None:
         if task := self._tasks.get(uri):
@@ -205,6 +209,6 @@ class Watch:
             self._tell(line)
 
 
-def _open_engine(bundle: Path) -> Engine:
-    model = load(bundle)
-    return SingleEngine(model) if model.task.kind == "single" else PairEngine(model)
+def _open_engine(path: Path) -> Engine:
+    bundle = read_bundle(path)
+    return SingleEngine(bundle) if bundle.head is None else PairEngine(bundle)
