@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -87,7 +88,7 @@ class Watch:
             task.cancel()
         self._located.pop(uri, None)
         if document := self._documents.pop(uri, None):
-            self._publish(document, [])
+            self._publish(replace(document, text=""), [])
         if self._engine is not None and self._engine.done():
             engine = self._engine.result()
             for other in self._documents if engine is not None and engine.joint else ():

@@ -121,7 +121,9 @@ class Editor:
         def found() -> list[types.Diagnostic] | None:
             for index, params in enumerate(self.published):
                 if params.uri == uri and version in (None, params.version):
-                    del self.published[: index + 1]
+                    rest = self.published[index + 1 :]
+                    earlier = [p for p in self.published[:index] if p.uri != uri]
+                    self.published = earlier + rest
                     return list(params.diagnostics)
             return None
 
