@@ -1,9 +1,9 @@
 """From a key to the diagnostics: `compress lsp` with a bundle of 3 MB and a real client over stdio.
 
 The client opens a file of Python's standard library, types into one function after another, in
-random order, and waits each time for the diagnostics of that version. Latency is wall time from sending
-the edit to receiving them, the server's debounce included; CPU is the server's own for that edit.
-The hover explains a function that nobody has asked for yet.
+random order, and waits each time for the diagnostics of that version. Latency is wall time from
+sending the edit to receiving them, the server's debounce included; CPU is the server's own for
+that edit. The hover explains a function that nobody has asked for yet.
 
 The bundles are untrained students, since speed does not depend on what the weights say: the shape
 of the published 3 MB student in fp32, and a shape that fills 3 MB in int8. `--bundle` measures

@@ -6,6 +6,7 @@ from lsprotocol import types
 
 from codewren.lsp.engine import Finding, Like
 from codewren.lsp.lines import Place
+from codewren.lsp.located import Located
 
 __all__ = ["SOURCE", "diagnostic", "text_range", "too_large"]
 
@@ -14,15 +15,15 @@ SOURCE = "codewren"
 MOST_RELATED = 5
 # From this probability on a finding is a warning, below it information.
 SURE = 0.9
+WIDTH = 80
 
 
 def diagnostic(finding: Finding) -> types.Diagnostic:
     """A finding, on the function's name."""
-    name = finding.function.name or "function"
     related = [_related(like) for like in finding.like[:MOST_RELATED]]
     return types.Diagnostic(
         text_range(*finding.function.mark),
-        f"{name}: {finding.label}, {finding.probability:.0%}",
+        f"{_name(finding.function)}: {finding.label}, {finding.probability:.0%}",
         severity=_severity(finding.probability),
         code=finding.rule,
         source=SOURCE,
@@ -56,5 +57,10 @@ def _severity(probability: float) -> types.DiagnosticSeverity:
 def _related(like: Like) -> types.DiagnosticRelatedInformation:
     place = types.Location(like.uri, text_range(*like.function.mark))
     return types.DiagnosticRelatedInformation(
-        place, f"{like.function.name or 'function'}: {like.label}, {like.probability:.0%}"
+        place, f"{_name(like.function)}: {like.label}, {like.probability:.0%}"
     )
+
+
+def _name(function: Located) -> str:
+    """The name, unless it is an expression that would fill the window."""
+    return function.name if len(function.name) <= WIDTH else function.name[: WIDTH - 1] + "…"

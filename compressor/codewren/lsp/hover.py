@@ -48,7 +48,7 @@ def pair_hover(like: Sequence[Like], threshold: float) -> str:
     if not like:
         return "No other function is open to compare with."
     rows = [
-        f"- {_code(other.function.name or 'function')}, line {other.function.start[0] + 1} of "
+        f"- {_code(other.function.name)}, line {other.function.start[0] + 1} of "
         f"[{_plain(other.uri.rsplit('/', 1)[-1])}]({other.uri}): {other.label} "
         f"{other.probability:.1%}"
         for other in like[:MOST_LIKE]
