@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pygls.exceptions import JsonRpcException
 
 URI = "file:///some%20folder/a.c"
 CODE = """int add(int a, int b) {
@@ -271,6 +272,22 @@ def test_what_was_never_opened_is_no_matter(editor: Any, wren: Wren) -> None:
             e.open(URI, CODE)
             assert len(await e.diagnostics(URI, 1)) == 2
             assert e.messages == []
+
+    asyncio.run(session())
+
+
+def test_messages_that_make_no_sense_do_not_end_the_server(editor: Any, wren: Wren) -> None:
+    async def session() -> None:
+        async with editor("--bundle", str(wren("single")), "--threshold", "0") as e:
+            protocol = e.client.protocol
+            change = b'{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": {"no": 1}}'
+            for body in (b"{not json", change, b"[" * 100_000):
+                protocol.writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+                assert "Error in server" in await e.message()
+            with pytest.raises(JsonRpcException, match="Method Not Found"):
+                await protocol.send_request_async("no/such/request", {})
+            e.open(URI, CODE)
+            assert len(await e.diagnostics(URI, 1)) == 2
 
     asyncio.run(session())
 
