@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from codewren_export.encoder import Pooling
 from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.types import Architecture, Example, Task
 
@@ -18,12 +19,12 @@ __all__ = ["Exportable"]
 class Exportable:
     """A RoBERTa-style transformers model on the CPU, loaded with eager attention.
 
-    `sequence`: `model` gives logits for one text; `head` is None. `siamese`: `model` is the
-    encoder alone, mean-pooled here, and `head` turns two embeddings (n, hidden) into logits
-    (n, labels). `sample_texts` are real inputs, on which the gates compare; the more the
-    better, labels are not needed. `provenance` is plain JSON for the manifest.
+    `sequence`: `model` gives logits for one text, from its first token; `head` is None.
+    `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
+    embeddings (n, hidden) into logits (n, labels). `sample_texts` are real inputs, on which the
+    gates compare; the more the better, labels are not needed. `provenance` is plain JSON for the
+    manifest.
 
-    Other attention implementations export too, but are not fused into one operator.
     Raises ModelError or OptionError where the parts do not belong together.
     """
 
@@ -34,6 +35,7 @@ class Exportable:
     head: nn.Module | None
     tokenizer_json: str
     sample_texts: Sequence[Example]
+    pooling: Pooling = "mean"  # of a siamese model
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

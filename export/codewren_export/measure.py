@@ -18,24 +18,26 @@ from codewren_runtime.types import Example
 __all__ = ["latency_ms", "parity", "shipped_logits"]
 
 PARITY_SAMPLES = 64
-PARITY_BATCH = 4
-REFERENCE_BATCH = 16
 TIMED_SAMPLES = 50
 
 
-def parity(exportable: Exportable, graphs: Graphs) -> tuple[NDArray[np.float32], Verdict]:
+def parity(
+    exportable: Exportable, graphs: Graphs, reference: Graphs
+) -> tuple[NDArray[np.float32], Verdict]:
     """Logits (samples, labels) of every sample by torch, and the gate over the first of them.
 
-    The graph reads those alone and in padded batches: positions and mask must hold in both.
+    One more row fills the window, that every position is compared.
     """
     rows = _rows(exportable)
-    reference = torch_scorer(exportable).logits(rows, REFERENCE_BATCH)
-    scorer, some = onnx_scorer(graphs), rows[:PARITY_SAMPLES]
-    alone, padded = scorer.logits(some, 1), scorer.logits(some, PARITY_BATCH)
-    expected = reference[: len(some)]
-    return reference, parity_gate(
-        np.concatenate([expected, expected]), np.concatenate([alone, padded])
+    some = [*rows[:PARITY_SAMPLES], _full(rows[0], exportable.architecture.max_length)]
+    torch_logits = torch_scorer(exportable)
+    expected = torch_logits.logits(rows)
+    verdict = parity_gate(
+        onnx_scorer(graphs).logits(some),
+        np.concatenate([expected[:PARITY_SAMPLES], torch_logits.logits(some[-1:])]),
+        onnx_scorer(reference).logits(some),
     )
+    return expected, verdict
 
 
 def shipped_logits(model: Model, exportable: Exportable) -> NDArray[np.float32]:
@@ -56,6 +58,11 @@ def latency_ms(model: Model, exportable: Exportable) -> float:
     samples = exportable.sample_texts[:TIMED_SAMPLES]
     milliseconds(samples[0])
     return median(map(milliseconds, samples))
+
+
+def _full(row: Row, length: int) -> Row:
+    """The row, its tokens repeated up to `length`."""
+    return tuple((list(ids) * length)[:length] for ids in row)
 
 
 def _rows(exportable: Exportable) -> list[Row]:

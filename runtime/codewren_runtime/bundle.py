@@ -47,7 +47,7 @@ __all__ = [
     "read_bundle",
 ]
 
-SCHEMA = 1
+SCHEMA = 2  # 1: model.onnx took a mask of padding too
 MAX_BYTES = 64_000_000
 MAX_MANIFEST_BYTES = 1_000_000
 MAX_WINDOW = 8_192

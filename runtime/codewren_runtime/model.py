@@ -54,7 +54,7 @@ class Model:
                 if bundle.head is None
                 else ("embedding", self.manifest.architecture.hidden_size)
             )
-            inputs = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
+            inputs = {"input_ids": "tensor(int64)"}
             self._text = Session(MODEL, bundle.model, inputs, text_output, width, threads)
             self._head = None if bundle.head is None else _head(bundle, len(self.labels), threads)
             self._probe()
@@ -141,9 +141,8 @@ class Model:
         return tuple(self._tokenizer.encode(_text(code)))
 
     def _encode(self, ids: Ids) -> Array:
-        """Logits of a single-text model, embedding of a pair model. Batch 1, hence no padding."""
-        input_ids = np.array([ids], dtype=np.int64)
-        return self._text.run(input_ids=input_ids, attention_mask=np.ones_like(input_ids))
+        """Logits of a single-text model, embedding of a pair model. Batch 1: nothing to mask."""
+        return self._text.run(input_ids=np.array([ids], dtype=np.int64))
 
     def _compare(self, embedding1: Array, embedding2: Array) -> Array:
         assert self._head is not None

@@ -27,8 +27,9 @@ def test_manifest_is_no_manifest(
     refused(path, "manifest.json", "export it again")
 
 
-def test_other_schema(lie: Callable[..., Path], refused: Refused) -> None:
-    refused(lie(lambda m: m.update(schema=2)), "another version, export it again")
+@pytest.mark.parametrize("schema", [1, 3, "2"])
+def test_other_schema(lie: Callable[..., Path], schema: object, refused: Refused) -> None:
+    refused(lie(lambda m: m.update(schema=schema)), "another version, export it again")
 
 
 @pytest.mark.parametrize(

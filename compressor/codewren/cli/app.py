@@ -7,11 +7,13 @@ import sys
 import typer
 
 from codewren.cli import (
+    calibrate,
     demo,
     distill,
     evaluate,
     export,
     finetune,
+    import_,
     inspect,
     label,
     lsp,
@@ -34,21 +36,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-VERBS = (
-    demo,
-    run,
-    search,
-    finetune,
-    label,
-    distill,
-    export,
-    evaluate,
-    predict,
-    inspect,
-    lsp,
-)
-for module in VERBS:
-    verb = module.__name__.rsplit(".", 1)[-1]
+MODULES = (
+    demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
+    inspect, lsp,
+)  # fmt: skip
+for module in MODULES:
+    verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")
     app.command(verb)(module.command)
 
 

@@ -65,6 +65,7 @@ def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[s
         head=head,
         tokenizer_json=(folder / "tokenizer.json").read_text(encoding="utf-8"),
         sample_texts=[Example(*row) for row in texts],
+        pooling="mean" if head is None else head.pooling,
         provenance=inputs,
     )
     with run.reporter.step(step.title, len(STAGES)) as bar:
