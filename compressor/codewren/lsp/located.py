@@ -8,12 +8,9 @@ from hashlib import blake2b
 from urllib.parse import unquote, urlsplit
 
 from codewren.lsp.lines import LineIndex, Place
-from codewren.source import LANGUAGES, Function, find_functions, language_of
+from codewren.source import Function, Language, find_functions, language_of
 
 __all__ = ["Located", "innermost", "locate", "resolve_language"]
-
-# What the protocol calls differently.
-_LANGUAGE_IDS = {"javascriptreact": "javascript", "typescriptreact": "tsx"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Located:
     mark: tuple[Place, Place]  # the name, or the first line if that is not in it
 
 
-def locate(text: str, language: str) -> list[Located]:
+def locate(text: str, language: Language) -> list[Located]:
     """The functions in `text`, in their order."""
     # What no UTF-8 has becomes one `?` each, so that characters keep their count.
     source = text.encode("utf-8", "replace")
@@ -52,7 +49,7 @@ def _located(text: str, index: LineIndex, function: Function, offsets: dict[int,
         mark = named, named + len(function.name)
     key = blake2b(function.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return Located(
-        function.name,
+        function.name or "function",
         function.text,
         key,
         index.place(begin),
@@ -63,7 +60,7 @@ def _located(text: str, index: LineIndex, function: Function, offsets: dict[int,
 
 def _find_word(text: str, word: str, begin: int, end: int) -> int | None:
     """Where `word` stands first, alone; a regular expression each would cost more than all else."""
-    at = text.find(word, begin, end)
+    at = text.find(word, begin, end) if word else -1
     while at >= 0:
         around = text[at - 1 : at], text[at + len(word) : at + len(word) + 1]
         if not any(character.isalnum() or character == "_" for character in around):
@@ -81,7 +78,11 @@ def _characters(source: bytes, functions: Iterable[Function]) -> dict[int, int]:
     return offsets
 
 
-def resolve_language(language_id: str, uri: str) -> str | None:
+def resolve_language(language_id: str, uri: str) -> Language | None:
     """The language by the editor's word, else by the file's suffix; None if it is not known."""
-    named = _LANGUAGE_IDS.get(language_id, language_id)
-    return named if named in LANGUAGES else language_of(unquote(urlsplit(uri).path))
+    if language_id == "javascriptreact":  # the one grammar reads both
+        return Language.JAVASCRIPT
+    try:
+        return Language(language_id)
+    except ValueError:
+        return language_of(unquote(urlsplit(uri).path))

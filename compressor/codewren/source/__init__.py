@@ -10,6 +10,6 @@ if find_spec("tree_sitter") is None:
     raise MissingExtraError("lsp", "tree-sitter")
 
 from codewren.source.functions import Function, find_functions
-from codewren.source.languages import LANGUAGES, language_of
+from codewren.source.languages import Language, language_of
 
-__all__ = ["LANGUAGES", "Function", "find_functions", "language_of"]
+__all__ = ["Function", "Language", "find_functions", "language_of"]

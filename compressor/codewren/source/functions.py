@@ -8,10 +8,10 @@ from functools import cache
 from importlib import import_module
 from time import thread_time
 
-from tree_sitter import Language as Grammar
+import tree_sitter
 from tree_sitter import Node, Parser, Point, TreeCursor
 
-from codewren.source.languages import LANGUAGES
+from codewren.source.languages import GRAMMARS, Language
 
 __all__ = ["Function", "find_functions"]
 
@@ -46,10 +46,10 @@ class Function:
     end_byte: int
 
 
-def find_functions(source: bytes, language: str) -> list[Function]:
+def find_functions(source: bytes, language: Language) -> list[Function]:
     """All functions with a name and a body, in the order of their beginning; nested ones too.
 
-    `language` is a key of `LANGUAGES`. Text that is no code of that language gives the functions
+    Text that is no code of that language gives the functions
     that the parser makes out in it; text over which it ponders for `MOST_SECONDS` gives none.
     """
     limit = thread_time() + MOST_SECONDS
@@ -70,9 +70,9 @@ def find_functions(source: bytes, language: str) -> list[Function]:
 
 
 @cache
-def _grammar(language: str) -> tuple[Grammar, frozenset[int]]:
-    known = LANGUAGES[language]
-    grammar = Grammar(getattr(import_module(known.module), known.grammar)())
+def _grammar(language: Language) -> tuple[tree_sitter.Language, frozenset[int]]:
+    known = GRAMMARS[language]
+    grammar = tree_sitter.Language(getattr(import_module(known.module), known.entry)())
     ids = {grammar.id_for_node_kind(kind, True) for kind in known.functions}
     return grammar, frozenset(i for i in ids if i is not None)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codewren.source import LANGUAGES, find_functions, language_of
+from codewren.source import Language, find_functions, language_of
 
 SOURCES = {
     "c": (
@@ -42,7 +42,7 @@ SOURCES = {
         "abstract class B { abstract n(): void }",
         ["f", "m", "h"],
     ),
-    "tsx": ("const C = (p: P) => <div>{p.x}</div>;", ["C"]),
+    "typescriptreact": ("const C = (p: P) => <div>{p.x}</div>;", ["C"]),
     "go": (
         "package a\nfunc F(a int) int { return a }\nfunc (r *R) M() { g := func() {}; g() }\n",
         ["F", "M"],
@@ -55,15 +55,15 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_functions_of_a_language_are_found_by_name(language: str) -> None:
-    source, names = SOURCES[language]
+@pytest.mark.parametrize("language", Language)
+def test_the_functions_of_a_language_are_found_by_name(language: Language) -> None:
+    source, names = SOURCES[language.value]
     assert [f.name for f in find_functions(source.encode(), language)] == names
 
 
 def test_a_function_knows_where_it_stands() -> None:
     source = "/* é */\nint f() {\n  return 'é';\n}\n".encode()
-    (f,) = find_functions(source, "c")
+    (f,) = find_functions(source, Language.C)
     assert (f.start_line, f.end_line) == (2, 4)
     assert source[f.start_byte : f.end_byte].decode() == f.text == "int f() {\n  return 'é';\n}"
 
@@ -71,12 +71,12 @@ def test_a_function_knows_where_it_stands() -> None:
 def test_languages_by_suffix() -> None:
     paths = ["a b/x.C", "x.h", "x.hpp", "x.tsx", "x.d.ts", "x.txt", "Makefile", ""]
     assert [language_of(p) for p in paths] == [
-        "c", "c", "cpp", "tsx", "typescript", None, None, None,
+        "c", "c", "cpp", "typescriptreact", "typescript", None, None, None,
     ]  # fmt: skip
 
 
-@given(st.binary(max_size=300), st.sampled_from(sorted(LANGUAGES)))
-def test_any_bytes_are_read(data: bytes, language: str) -> None:
+@given(st.binary(max_size=300), st.sampled_from(list(Language)))
+def test_any_bytes_are_read(data: bytes, language: Language) -> None:
     for function in find_functions(data, language):
         assert 0 <= function.start_byte < function.end_byte <= len(data)
 
@@ -84,10 +84,10 @@ def test_any_bytes_are_read(data: bytes, language: str) -> None:
 @pytest.mark.parametrize("unit", ["{", "}", "(", "int f(){", "def f():\n ", "\0", "'\""])
 def test_deep_nonsense_is_read_to_its_end(unit: str) -> None:
     data = unit.encode() * (200_000 // len(unit))
-    assert find_functions(data + b"\nint last(void) { return 1; }", "c") is not None
+    assert find_functions(data + b"\nint last(void) { return 1; }", Language.C) is not None
 
 
 def test_deeply_nested_functions_are_all_found() -> None:
     depth = 300
     source = "".join(f"{' ' * i}def f{i}():\n" for i in range(depth)) + " " * depth + "pass\n"
-    assert len(find_functions(source.encode(), "python")) == depth
+    assert len(find_functions(source.encode(), Language.PYTHON)) == depth
