@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.options import RUN, ForceOption, JsonOption, QuietOption, RunOption
+from codewren.cli.data import DataFlags, read
+from codewren.cli.options import (
+    RUN,
+    TEXT,
+    ForceOption,
+    FunctionsOption,
+    Id1Option,
+    Id2Option,
+    JsonOption,
+    QuietOption,
+    RunOption,
+    SkipBadOption,
+    Text1Option,
+    Text2Option,
+    TextOption,
+)
+
+QuantChoice = Literal["auto", "fp32", "fp16", "int8", "int8-dynamic", "int8-static", "int4"]
 
 
 def command(
@@ -15,22 +33,71 @@ def command(
     size: Annotated[
         str | None, typer.Option(help="Hard limit of the bundle.  [default: the search's]")
     ] = None,
-    bits: Annotated[
-        int | None, typer.Option(help="Bits per weight: 8, 16 or 32.  [default: the search's]")
+    quant: Annotated[
+        QuantChoice | None,
+        typer.Option(
+            help="Precision; auto takes the fastest here that passes its gates.  "
+            "[default: the search's bits]"
+        ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Texts for the gates.  [default: what distill kept]", metavar="PATH"),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Field that holds the label: shows the accuracy.", metavar="FIELD"),
+    ] = None,
+    text: TextOption = TEXT,
+    text1: Text1Option = None,
+    text2: Text2Option = None,
+    id1: Id1Option = None,
+    id2: Id2Option = None,
+    functions: FunctionsOption = None,
+    skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Turn the student into one quantized bundle, through gates of parity and size."""
+    """Turn the student into one quantized bundle, through gates of parity, agreement and size."""
     from codewren.run_directory import Run
     from codewren.verbs.export import export
 
     output = Output(json=json, quiet=quiet)
     work = Run(run, output.reporter(), force)
     with work.locked():
-        result = export(work, size, bits)
+        task = work.task()
+        names = task.labels if task and label else None
+        flags = DataFlags(text, label, text1, text2, id1, id2, functions, names, skip_bad_rows)
+        samples = read(data, flags, work.reporter) if data else None
+        result = export(work, size, quant, samples)
     if not output.result(result):
-        for gate in result["gates"]:
-            output.line(f"{gate['gate']:<10} {gate['line']}")
-        output.line(f"{run / 'model.wren'}: {result['size_bytes']:,} bytes")
+        show(output, result)
+        output.line(f"{run / 'model.wren'}: {result['size_bytes']:,} bytes, {result['quant']}")
+
+
+def show(output: Output, result: dict[str, Any]) -> None:
+    """The precisions tried, if more than one was, and the verdicts on the one that ships."""
+    rows = [
+        (
+            trial["quant"],
+            f"{trial['size_bytes']:,}",
+            f"{100 * trial['agreement']:.2f} %",
+            f"{trial['p50_ms']:.2f}",
+            f"{trial['p95_ms']:.2f}",
+            "passes" if trial["passed"] else "fails",
+        )
+        for trial in result["trials"]
+    ]
+    if len(rows) > 1:
+        columns = ("precision", "bytes", "agreement", "p50 ms", "p95 ms", "gates")
+        output.table("Precisions on this CPU, one thread", columns, rows)
+    for gate in result["gates"]:
+        output.line(f"{gate['gate']:<10} {gate['line']}")
+    if result["accuracy_change"] is not None:
+        change = 100 * result["accuracy_change"]
+        output.line(f"accuracy   {change:+.2f} points against torch, {result['samples']:,} samples")
+    speed = result["latency"]
+    output.line(
+        f"latency    p50 {speed['p50_ms']:.2f} ms, p95 {speed['p95_ms']:.2f} ms, one thread"
+    )

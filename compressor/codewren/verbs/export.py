@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.budget import Budget, parse_size
+from codewren.data import Dataset
 from codewren.run_directory import Run, Step
 from codewren.verbs.search import ARCHITECTURE, read_architecture
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, read_json
 from codewren_runtime.types import Example
 
+if TYPE_CHECKING:
+    from codewren_export import Quant
+
 __all__ = ["BUNDLE", "export", "exported"]
 
 BUNDLE, EXPORT = "model.wren", "export.json"
+QUANT_OF_BITS: dict[int, Quant] = {8: "int8", 16: "fp16", 32: "fp32"}
 
 
 def exported(run: Run) -> Path | None:
@@ -27,8 +32,17 @@ def exported(run: Run) -> Path | None:
     return bundle if read_json(marker).get("sha256") == file_sha256(bundle) else None
 
 
-def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[str, Any]:
-    """Write `run/model.wren` and `run/export.json`; size and bits are the search's by default."""
+def export(
+    run: Run,
+    size: str | None = None,
+    quant: Quant | Literal["auto"] | None = None,
+    samples: Dataset | None = None,
+) -> dict[str, Any]:
+    """Write `run/model.wren` and `run/export.json`.
+
+    `size` and `quant` are the search's by default. The gates are measured on `samples`, by
+    default on those that distill kept.
+    """
     from codewren_distill.classifier import load_classifier
     from codewren_distill.models import SiameseModel
     from codewren_distill.teachers import classifier_hash
@@ -41,13 +55,13 @@ def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[s
     budget = Budget.from_json(read_json(run.path(ARCHITECTURE))["budget"])
     if size is not None:
         budget = replace(budget, size_bytes=parse_size(size))
-    if bits is not None:
-        budget = replace(budget, bits=bits)  # type: ignore[arg-type]  # Budget checks it
-    samples_path = folder / "samples.jsonl"
+    kept = folder / "samples.jsonl"
+    chosen = quant or QUANT_OF_BITS[budget.bits]
     inputs = {
         "student": classifier_hash(str(folder)),
-        "samples": file_sha256(samples_path),
-        "budget": budget.to_json(),
+        "samples": samples.sha256 if samples else file_sha256(kept),
+        "size_budget": budget.size_bytes,
+        "quant": chosen,
     }
     step = Step("export", run.path(EXPORT), inputs)
     bundle = run.path(BUNDLE)
@@ -55,7 +69,6 @@ def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[s
         return done
     step.marker.unlink(missing_ok=True)  # an older bundle is no longer the student's
     student = load_classifier(folder, attention="eager")
-    texts = [json.loads(line) for line in samples_path.read_text().splitlines()]
     head = student.model.head if isinstance(student.model, SiameseModel) else None
     exportable = Exportable(
         task=student.task,
@@ -64,7 +77,7 @@ def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[s
         model=student.core,
         head=head,
         tokenizer_json=(folder / "tokenizer.json").read_text(encoding="utf-8"),
-        sample_texts=[Example(*row) for row in texts],
+        sample_texts=samples.examples if samples else _kept(kept),
         pooling="mean" if head is None else head.pooling,
         provenance=inputs,
     )
@@ -72,8 +85,12 @@ def export(run: Run, size: str | None = None, bits: int | None = None) -> dict[s
         report = export_bundle(
             exportable,
             bundle,
-            bits=budget.bits,
+            quant=chosen,
             size_budget=budget.size_bytes,
             on_stage=lambda name: bar.advance(1, name),
         )
     return step.finish(asdict(report) | {"sha256": file_sha256(bundle)})
+
+
+def _kept(path: Path) -> list[Example]:
+    return [Example(*json.loads(line)) for line in path.read_text().splitlines()]
