@@ -6,7 +6,7 @@ which are as fast as trained ones. Both read real C functions, cut at 400 tokens
 
 Times are CPU time of one thread at batch 1 without padding. Each function is timed with every
 graph in turn, several times over, and its best time counts: other work on the machine only ever
-adds. Logits and labels of the shipped int8 graph are compared with torch's on every function.
+adds. Logits and labels of both int8 graphs are compared with torch's on every function.
 
 Writes one JSON; the table goes to the terminal.
 """
@@ -36,20 +36,21 @@ from codewren_distill.student import build_student
 from codewren_export import Exportable, export_bundle
 from codewren_export.families import read_encoder
 from codewren_export.graph import text_graph
+from codewren_export.quantise import quantise
 from codewren_export.quiet import quiet
 from codewren_export.reference import reference_graph
 from codewren_export.scoring import Graphs, onnx_scorer, torch_scorer
-from codewren_export.weights import store_weights
 from codewren_runtime.files import write_json
 from codewren_runtime.types import Architecture, Example
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULTS = Path(__file__).parent / "results"
-FUSED, APART, FP32, INT8 = (
+FUSED, APART, FP32, INT8, DYNAMIC = (
     "optimizer-fused fp32",
     "optimizer-fused fp32, Add and LayerNormalization apart",
     "shipped graph, fp32",
     "shipped graph, int8 weights",
+    "shipped graph, int8 arithmetic (int8-dynamic)",
 )
 Ids = Sequence[list[int]]
 
@@ -102,15 +103,22 @@ def timing(milliseconds: Sequence[float], ids: Ids, window: int) -> dict[str, fl
     }
 
 
-def agreement(exportable: Exportable, int8: onnx.ModelProto, ids: Ids) -> dict[str, Any]:
-    """The shipped graph's logits and labels against torch's, function by function."""
+def agreement(
+    exportable: Exportable, graphs: Mapping[str, onnx.ModelProto], ids: Ids
+) -> dict[str, dict[str, Any]]:
+    """Logits and labels of the int8 graphs against torch's, function by function."""
     rows = [(one,) for one in ids]
     expected = torch_scorer(exportable).logits(rows)
-    found = onnx_scorer(Graphs(int8, None)).logits(rows)
+    answers = {
+        name: onnx_scorer(Graphs(graphs[name], None)).logits(rows) for name in (INT8, DYNAMIC)
+    }
     return {
-        "functions": len(ids),
-        "labels_equal": float((expected.argmax(1) == found.argmax(1)).mean()),
-        "largest_logit_difference": float(np.abs(expected - found).max()),
+        name: {
+            "functions": len(ids),
+            "labels_equal": float((expected.argmax(1) == found.argmax(1)).mean()),
+            "largest_logit_difference": float(np.abs(expected - found).max()),
+        }
+        for name, found in answers.items()
     }
 
 
@@ -132,7 +140,8 @@ def measure(
         FUSED: fused(exportable, skip_layer_norm=True),
         APART: fused(exportable, skip_layer_norm=False),
         FP32: made,
-        INT8: store_weights(made, 8),
+        INT8: quantise(made, "int8", []),
+        DYNAMIC: quantise(made, "int8-dynamic", []),
     }
     some = ids[:timed]
     spent = times(graphs, some, repeats)
@@ -151,18 +160,18 @@ def measure(
         "graphs": found,
         "bundle_bytes": report.size_bytes,
         "parity": report.parity,
-        "agreement": agreement(exportable, graphs[INT8], ids),
+        "agreement": agreement(exportable, graphs, ids),
     }
 
 
 def print_model(name: str, result: Mapping[str, Any]) -> None:
     print(f"\n{name}: bundle {result['bundle_bytes']:,} bytes, parity {result['parity']:.1e}")
-    same = result["agreement"]
-    print(
-        f"int8 against torch: {100 * same['labels_equal']:.2f} % of {same['functions']:,} labels "
-        f"equal, largest logit difference {same['largest_logit_difference']:.4f}\n"
-    )
-    print("| graph | bytes | median ms | mean ms | full window ms | times faster |")
+    for graph, same in result["agreement"].items():
+        print(
+            f"{graph}: {100 * same['labels_equal']:.2f} % of {same['functions']:,} labels are "
+            f"torch's, largest logit difference {same['largest_logit_difference']:.4f}"
+        )
+    print("\n| graph | bytes | median ms | mean ms | full window ms | times faster |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for graph, row in result["graphs"].items():
         print(f"| {graph} | " + " | ".join(f"{value:,}" for value in row.values()) + " |")
