@@ -12,6 +12,7 @@ for _name in ("torch", "transformers", "onnx", "onnxruntime", "optimum"):
 
 # Only now: these import what was just looked for.
 from codewren_export.exportable import Exportable  # noqa: E402
-from codewren_export.exporter import STAGES, ExportReport, export_bundle  # noqa: E402
+from codewren_export.exporter import AUTO, STAGES, ExportReport, export_bundle  # noqa: E402
+from codewren_export.quantise import QUANTS, Quant  # noqa: E402
 
-__all__ = ["STAGES", "ExportReport", "Exportable", "export_bundle"]
+__all__ = ["AUTO", "QUANTS", "STAGES", "ExportReport", "Exportable", "Quant", "export_bundle"]
