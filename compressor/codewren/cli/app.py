@@ -16,6 +16,7 @@ from codewren.cli import (
     import_,
     inspect,
     label,
+    lsp,
     predict,
     run,
     search,
@@ -37,7 +38,7 @@ app = typer.Typer(
 
 MODULES = (
     demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
-    inspect,
+    inspect, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

@@ -15,7 +15,7 @@ from codewren.search.cost import count_flops, count_parameters
 from codewren_runtime.bundle import HEAD, MODEL, Bundle, FileInfo, Manifest
 from codewren_runtime.model import Model
 from codewren_runtime.tokenizer import CodeTokenizer
-from codewren_runtime.types import Architecture, Task, TaskKind
+from codewren_runtime.types import Architecture, Example, Task, TaskKind
 
 __all__ = [
     "VOCABULARIES",
@@ -67,6 +67,7 @@ def bundle_of(architecture: Architecture, kind: TaskKind, tokenizer_json: str) -
     """A bundle of random weights, as export makes one at 8 bits."""
     from codewren_distill.models import SiameseModel
     from codewren_distill.student import build_student
+    from codewren_export import Exportable
     from codewren_export.families import read_encoder
     from codewren_export.graph import text_graph
     from codewren_export.quiet import quiet
@@ -75,10 +76,20 @@ def bundle_of(architecture: Architecture, kind: TaskKind, tokenizer_json: str) -
 
     task = Task("calibration", kind, ("no", "yes"))
     student = build_student(architecture, task, tokenizer_json, seed=0)
-    graphs = {MODEL: text_graph(read_encoder(student.core.eval()))}
-    if isinstance(student.model, SiameseModel):
+    head = student.model.head if isinstance(student.model, SiameseModel) else None
+    exportable = Exportable(
+        task,
+        architecture,
+        "sequence" if head is None else "siamese",
+        student.core.eval(),
+        head,
+        tokenizer_json,
+        [Example("a", None if head is None else "b")],
+    )
+    graphs = {MODEL: text_graph(read_encoder(exportable))}
+    if head is not None:
         with quiet(), tempfile.TemporaryDirectory(prefix="codewren-calibrate-") as folder:
-            graphs[HEAD] = head_graph(student.model.head, architecture.hidden_size, Path(folder))
+            graphs[HEAD] = head_graph(head, architecture.hidden_size, Path(folder))
     parts = {
         name: store_weights(graph, 8).SerializeToString(deterministic=True)
         for name, graph in graphs.items()
