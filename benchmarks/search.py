@@ -38,8 +38,8 @@ from codewren.search import (
     load_space,
     search,
 )
+from codewren.search.figures import BLUE, ORANGE, new_figure, save_figure
 from codewren.search.paper import paper_cost
-from codewren.search.plot import BLUE, ORANGE, new_figure, save_figure
 from codewren_runtime.files import write_json
 
 BUDGETS_MB = (1, 3, 10, 25, 50)

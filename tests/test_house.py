@@ -65,8 +65,8 @@ def test_nothing_reads_or_writes_pickle() -> None:
 def test_help_is_quick_since_it_imports_nothing_heavy() -> None:
     code = (
         "import sys; from codewren.cli.app import app; "
-        "print([m for m in ('torch', 'numpy', 'transformers', 'onnxruntime', 'deap', 'matplotlib')"
-        " if m in sys.modules])"
+        "print([m for m in ('torch', 'numpy', 'transformers', 'onnxruntime', 'deap', 'matplotlib',"
+        " 'pygls') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,14 +1,15 @@
-"""How many bytes may ship, and at which precision."""
+"""How many bytes may ship, at which precision, and how long a prediction may take."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from dataclasses import asdict, dataclass, fields
+from math import inf
+from typing import Literal, get_args
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["Bits", "Budget", "parse_size"]
+__all__ = ["Bits", "Budget", "parse_latency", "parse_size"]
 
 Bits = Literal[8, 16, 32]
 
@@ -20,28 +21,46 @@ _SIZE = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?\s*([a-z]*)", re.ASCII)
 class Budget:
     """A hard limit on the bytes of everything that ships, at `bits` per weight.
 
-    Raises OptionError unless `size_bytes` is a positive integer and `bits` 8, 16 or 32.
+    `latency_ms`, if given, limits the median latency of one prediction as well; a predicted
+    latency counts as larger by the share `latency_margin`, since an optimum under a limit is
+    found where the prediction errs on the low side.
+    Raises OptionError unless `size_bytes` is a positive integer, `bits` 8, 16 or 32, and
+    `latency_ms` a positive number.
     """
 
     size_bytes: int
     bits: Bits = 8
+    latency_ms: float | None = None
+    latency_margin: float = 0.0
 
     def __post_init__(self) -> None:
         if type(self.size_bytes) is not int or self.size_bytes < 1:
             raise OptionError(f"budget: bytes must be a positive integer, not {self.size_bytes!r}")
         if type(self.bits) is not int or self.bits not in get_args(Bits):
             raise OptionError(f"budget: bits must be 8, 16 or 32, not {self.bits!r}")
+        latency = self.latency_ms
+        if latency is not None and not (type(latency) in (int, float) and 0 < latency < inf):
+            raise OptionError(f"budget: latency must be positive milliseconds, not {latency!r}")
+        margin = self.latency_margin
+        if not (type(margin) in (int, float) and 0 <= margin < inf):
+            raise OptionError(f"budget: latency margin must be a share from 0, not {margin!r}")
 
-    def to_json(self) -> dict[str, int]:
+    @property
+    def predicted_limit_ms(self) -> float:
+        """What a predicted latency may be; infinite without a limit."""
+        return inf if self.latency_ms is None else self.latency_ms / (1 + self.latency_margin)
+
+    def to_json(self) -> dict[str, int | float | None]:
         """Plain JSON values."""
-        return {"size_bytes": self.size_bytes, "bits": self.bits}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: object) -> Budget:
         """Inverse of `to_json`; raises OptionError for anything else."""
-        if not isinstance(data, dict) or set(data) != {"size_bytes", "bits"}:
-            raise OptionError(f"budget: fields must be size_bytes and bits, got {data!r}")
-        return cls(data["size_bytes"], cast(Bits, data["bits"]))
+        names = [field.name for field in fields(cls)]
+        if not isinstance(data, dict) or set(data) != set(names):
+            raise OptionError(f"budget: fields must be {', '.join(names)}; got {data!r}")
+        return cls(**data)
 
 
 def parse_size(text: str) -> int:
@@ -60,3 +79,18 @@ def parse_size(text: str) -> int:
     if rest or size < 1:
         raise OptionError(f"size {text!r} is not a whole, positive number of bytes")
     return size
+
+
+_LATENCY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(us|ms|s)", re.ASCII)
+
+
+def parse_latency(text: str) -> float:
+    """Milliseconds of a time as people write it: "5ms", "800us", "0.01s".
+
+    Raises OptionError for anything else.
+    """
+    match = _LATENCY.fullmatch(text.strip().lower())
+    milliseconds = float(match[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[match[2]] if match else 0
+    if not milliseconds:
+        raise OptionError(f"latency {text!r} is not understood: write for example 5ms or 800us")
+    return milliseconds

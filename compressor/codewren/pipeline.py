@@ -33,7 +33,7 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     unlabelled = sample(_read(data.unlabelled, fields, None), data.unlabelled_rows, recipe.seed)
     task = Task(recipe.task.name, recipe.task.kind, labels, recipe.task.normalisation)
     run.set_task(task)
-    search_architecture(run, recipe.search, task.kind, len(task.labels))
+    search_architecture(run, recipe.search, task, train)
     finetune(run, train, task, recipe.teacher, recipe.teacher_training)
     label(run, unlabelled, task, max_length=recipe.teacher.max_length)
     distill(run, unlabelled, recipe.distill, recipe.training)
@@ -41,7 +41,8 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
         source = ModelSource(architecture=read_architecture(run), dropout=recipe.distill.dropout)
         training = equal_compute(recipe.training, len(unlabelled.examples), len(train.examples))
         finetune(run, train, task, source, training, into="control")
-    export(run)
+    held_out = _read(data.validation, data.fields, labels) if data.validation else None
+    export(run, settings=recipe.export, validation=held_out)
     return evaluate(run, test, train)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from codewren.data import Fields
 from codewren.verbs.distill import DistillSettings
+from codewren.verbs.export import ExportSettings
 from codewren.verbs.finetune import ModelSource
 from codewren.verbs.search import SearchSettings
 from codewren_distill.settings import TrainingSettings
@@ -33,12 +34,16 @@ class TaskRecipe:
 
 @dataclass(frozen=True, slots=True)
 class DataRecipe:
-    """The three data sets, their fields, and how many rows of each (a seeded sample)."""
+    """The data sets, their fields, and how many rows of each (a seeded sample).
+
+    `validation` is labelled, and for export alone: it calibrates on it.
+    """
 
     train: Path
     unlabelled: Path
     test: Path
     fields: Fields
+    validation: Path | None = None
     train_rows: int | None = None
     unlabelled_rows: int | None = None
     test_rows: int | None = None
@@ -55,6 +60,7 @@ class Recipe:
     teacher_training: TrainingSettings = field(default_factory=TrainingSettings)
     distill: DistillSettings = field(default_factory=DistillSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
     control: bool = True
     seed: int = 0
 
@@ -77,7 +83,7 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def _recipe(data: dict[str, Any], base: Path) -> Recipe:
-    tables = ("task", "data", "search", "teacher", "distill")
+    tables = ("task", "data", "search", "teacher", "distill", "export")
     if unknown := sorted(set(data) - {*tables, "seed", "control"}):
         raise OptionError(
             f"unknown key {unknown[0]!r}; known: {', '.join((*tables, 'seed', 'control'))}"
@@ -101,6 +107,7 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
         teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
         distill=_build(DistillSettings, distill, "distill"),
         training=_build(TrainingSettings, training, "distill"),
+        export=_build(ExportSettings, data["export"], "export"),
         control=control,
         seed=seed,
     )
@@ -119,6 +126,8 @@ def _data(table: dict[str, Any], base: Path) -> DataRecipe:
     own = {key: table.pop(key) for key in sorted(table.keys() & named)}
     for key in ("train", "unlabelled", "test"):
         table[key] = _path(table.get(key), base, f"[data] {key}")
+    if "validation" in table:
+        table["validation"] = _path(table["validation"], base, "[data] validation")
     if "functions" in own:
         own["functions"] = _path(own["functions"], base, "[data] functions")
     return _build(DataRecipe, table | {"fields": _build(Fields, own, "data")}, "data")

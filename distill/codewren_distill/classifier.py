@@ -3,7 +3,7 @@
 config.json, model.safetensors    the model or, for siamese pairs, the encoder alone
 pair_head.safetensors             siamese pairs only
 tokenizer.json, …                 the tokenizer
-classifier.json                   task, max_length, whose tokenizer; written last
+classifier.json                   task, max_length, whose tokenizer, pair head; written last
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from codewren_distill.models import PairHead, SequenceModel, SiameseModel
+from codewren_distill.models import PAIR_HEADS, SequenceModel, SiameseModel
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import read_json, write_bytes, write_json
@@ -72,6 +72,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
             "task": classifier.task.to_json(),
             "max_length": classifier.max_length,
             "tokenizer": _tokenizer_kind(classifier),
+            **_pair_head_kind(classifier),
         },
     )
 
@@ -93,9 +94,11 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
     else:
         tokenizer = load_tokenizer(str(folder), max_length)
     if task.kind == "pair" and (folder / HEAD).is_file():
-        return Classifier(
-            _load_siamese(folder, attention), SiameseText(tokenizer, pairs=True), task, max_length
-        )
+        kind = card.get("pair_head", "difference")
+        if kind not in PAIR_HEADS:
+            raise ModelError(f"{folder / CARD}: pair head {kind!r} is unknown; make it again")
+        siamese = _load_siamese(folder, kind, attention)
+        return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, max_length)
     core = load_pretrained(
         AutoModelForSequenceClassification, str(folder), attn_implementation=attention
     )
@@ -135,7 +138,7 @@ def load_tokenizer(name: str, max_length: int) -> TransformersTokenizer:
     return TransformersTokenizer(tokenizer, max_length)
 
 
-def _load_siamese(folder: Path, attention: str) -> SiameseModel:
+def _load_siamese(folder: Path, kind: str, attention: str) -> SiameseModel:
     options = {"attn_implementation": attention}
     try:
         encoder = load_pretrained(AutoModel, str(folder), add_pooling_layer=False, **options)
@@ -144,11 +147,16 @@ def _load_siamese(folder: Path, attention: str) -> SiameseModel:
     try:
         state = load_file(folder / HEAD)
         out = state["out.weight"]
-        head = PairHead(out.shape[1], out.shape[0])
+        head = PAIR_HEADS[kind](out.shape[1], out.shape[0])
         head.load_state_dict(state)
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder / HEAD}: damaged ({error})") from error
     return SiameseModel(encoder, head)
+
+
+def _pair_head_kind(classifier: Classifier) -> dict[str, str]:
+    model = classifier.model
+    return {"pair_head": model.head.kind} if isinstance(model, SiameseModel) else {}
 
 
 def _tokenizer_kind(classifier: Classifier) -> str:

@@ -7,14 +7,24 @@ as the published clone detectors do, so that a tool can embed every function onc
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Batch", "PairHead", "SequenceModel", "SiameseModel", "mean_pool"]
+__all__ = [
+    "PAIR_HEADS",
+    "Batch",
+    "ConcatHead",
+    "PairHead",
+    "SequenceModel",
+    "SiameseModel",
+    "mean_pool",
+]
 
 Batch = dict[str, Tensor]
+Pooling = Literal["mean", "first"]
 
 # Means over a text differ by a fraction of what single tokens do; this evens it out.
 SCALE = 4.0
@@ -33,6 +43,9 @@ class PairHead(nn.Module):
     instead of comparing the two.
     """
 
+    kind: ClassVar[str] = "difference"
+    pooling: ClassVar[Pooling] = "mean"  # what the embeddings are of an encoder's tokens
+
     def __init__(self, hidden_size: int, num_labels: int) -> None:
         super().__init__()
         self.dense = nn.Linear(2 * hidden_size, hidden_size)
@@ -45,8 +58,23 @@ class PairHead(nn.Module):
         return cast(Tensor, self.out(torch.relu(self.dense(features))))
 
 
+class ConcatHead(PairHead):
+    """The published head (Shi et al., ASE 2022): first tokens side by side, dense, tanh, out."""
+
+    kind = "concatenation"
+    pooling = "first"
+
+    def forward(self, embedding_1: Tensor, embedding_2: Tensor) -> Tensor:
+        """Two embeddings (n, H) to logits (n, labels)."""
+        features = torch.cat((embedding_1, embedding_2), dim=-1)
+        return cast(Tensor, self.out(torch.tanh(self.dense(features))))
+
+
+PAIR_HEADS: Mapping[str, type[PairHead]] = {head.kind: head for head in (PairHead, ConcatHead)}
+
+
 class SiameseModel(nn.Module):
-    """An encoder, mean pooling and a `PairHead`.
+    """An encoder, the pooling that its head wants, and the head.
 
     A batch of b pairs holds 2b texts: first all first ones, then all second ones.
     """
@@ -61,8 +89,10 @@ class SiameseModel(nn.Module):
 
     def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (n, length) to embeddings (n, H)."""
-        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
-        return mean_pool(output.last_hidden_state, attention_mask)
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.head.pooling == "first":
+            return cast(Tensor, hidden[:, 0])
+        return mean_pool(hidden, attention_mask)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (2b, length) to logits (b, labels)."""

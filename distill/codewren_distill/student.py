@@ -1,9 +1,16 @@
-"""The student module: a RoBERTa of a given architecture, built once, here."""
+"""The student module: a RoBERTa or ALBERT of a given architecture, built once, here."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaModel
+from transformers import (
+    AlbertConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    RobertaConfig,
+)
 
 from codewren_distill.classifier import Classifier
 from codewren_distill.models import PairHead, SequenceModel, SiameseModel
@@ -17,27 +24,38 @@ __all__ = ["build_student", "student_config"]
 PAD_ID = SPECIAL_TOKENS.index(PAD)
 
 
-def student_config(architecture: Architecture, task: Task, dropout: float = 0.0) -> RobertaConfig:
+def student_config(
+    architecture: Architecture, task: Task, dropout: float = 0.0
+) -> RobertaConfig | AlbertConfig:
     """The transformers configuration of a student.
 
-    RoBERTa numbers positions from pad id + 1, hence two more than `max_length`. Attention
-    dropout is 0: above it the fused attention kernel is lost, 5 to 7 times the step.
+    Attention dropout is 0: above it the fused attention kernel is lost, 5 to 7 times the step.
     """
-    return RobertaConfig(
-        vocab_size=architecture.vocab_size,
-        hidden_size=architecture.hidden_size,
-        num_hidden_layers=architecture.num_layers,
-        num_attention_heads=architecture.num_heads,
-        intermediate_size=architecture.intermediate_size,
-        max_position_embeddings=architecture.max_length + 2,
-        type_vocab_size=1,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=0.0,
-        bos_token_id=0,
-        pad_token_id=1,
-        eos_token_id=2,
-        id2label=dict(enumerate(task.labels)),
-        label2id={label: i for i, label in enumerate(task.labels)},
+    common: dict[str, Any] = {
+        "vocab_size": architecture.vocab_size,
+        "hidden_size": architecture.hidden_size,
+        "num_hidden_layers": architecture.num_layers,
+        "num_attention_heads": architecture.num_heads,
+        "intermediate_size": architecture.intermediate_size,
+        "type_vocab_size": 1,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": 0.0,
+        "bos_token_id": 0,
+        "pad_token_id": PAD_ID,
+        "eos_token_id": 2,
+        "id2label": dict(enumerate(task.labels)),
+        "label2id": {label: i for i, label in enumerate(task.labels)},
+    }
+    if architecture.family == "roberta":
+        # RoBERTa numbers positions from pad id + 1, hence two more.
+        return RobertaConfig(max_position_embeddings=architecture.max_length + 2, **common)
+    return AlbertConfig(
+        max_position_embeddings=architecture.max_length,
+        embedding_size=architecture.embedding_size,
+        num_hidden_groups=architecture.num_layers // architecture.shared_layers,
+        hidden_act="gelu",
+        classifier_dropout_prob=dropout,
+        **common,
     )
 
 
@@ -51,11 +69,11 @@ def build_student(
     config = student_config(architecture, task, dropout)
     torch.manual_seed(seed)
     if task.kind == "single":
-        sequence = SequenceModel(RobertaForSequenceClassification(config))
+        sequence = SequenceModel(AutoModelForSequenceClassification.from_config(config))
         return Classifier(
             sequence, SiameseText(tokenizer, pairs=False), task, architecture.max_length
         )
-    encoder = RobertaModel(config, add_pooling_layer=False)
+    encoder = AutoModel.from_config(config, add_pooling_layer=False)
     head = PairHead(architecture.hidden_size, len(task.labels))
     siamese = SiameseModel(encoder, head)
     return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, architecture.max_length)

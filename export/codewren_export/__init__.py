@@ -1,4 +1,4 @@
-"""From a trained model to a bundle: ONNX, fusion, small weights, gates, one file."""
+"""From a trained model to a bundle: ONNX, small weights, gates, one file."""
 
 from __future__ import annotations
 

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from torch import nn
 
+from codewren_export.calibration import Criterion
+from codewren_export.encoder import Pooling
+from codewren_runtime.decision import LongInputs, check_long_inputs
 from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.types import Architecture, Example, Task
 
@@ -18,12 +21,13 @@ __all__ = ["Exportable"]
 class Exportable:
     """A RoBERTa-style transformers model on the CPU, loaded with eager attention.
 
-    `sequence`: `model` gives logits for one text; `head` is None. `siamese`: `model` is the
-    encoder alone, mean-pooled here, and `head` turns two embeddings (n, hidden) into logits
-    (n, labels). `sample_texts` are real inputs, on which the gates compare; the more the
-    better, labels are not needed. `provenance` is plain JSON for the manifest.
+    `sequence`: `model` gives logits for one text, from its first token; `head` is None.
+    `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
+    embeddings (n, hidden) into logits (n, labels). `sample_texts` are real inputs, on which the
+    gates compare; the more the better, labels are not needed. `labelled` are rows that training
+    has not seen: on them the temperature is fitted and, as `threshold` says, the threshold.
+    `provenance` is plain JSON for the manifest.
 
-    Other attention implementations export too, but are not fused into one operator.
     Raises ModelError or OptionError where the parts do not belong together.
     """
 
@@ -34,7 +38,11 @@ class Exportable:
     head: nn.Module | None
     tokenizer_json: str
     sample_texts: Sequence[Example]
+    pooling: Pooling = "mean"  # of a siamese model
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    labelled: Sequence[Example] = ()
+    threshold: Criterion = field(default_factory=lambda: Criterion("fixed"))
+    long_inputs: LongInputs = "truncate"
 
     def __post_init__(self) -> None:
         siamese = self.kind == "siamese"
@@ -46,5 +54,9 @@ class Exportable:
             )
         if not self.sample_texts:
             raise OptionError("export: at least one sample text is needed to check the model on")
-        if any(len(example.texts) != 1 + siamese for example in self.sample_texts):
-            raise OptionError(f"export: a sample text does not fit the {self.task.kind} task")
+        rows = (*self.sample_texts, *self.labelled)
+        if any(len(example.texts) != 1 + siamese for example in rows):
+            raise OptionError(f"export: a row does not fit the {self.task.kind} task")
+        if any(example.label is None for example in self.labelled):
+            raise OptionError("export: every row to calibrate on needs a label")
+        check_long_inputs(self.long_inputs, self.task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from codewren_export.exportable import Exportable
-from codewren_export.fuse import fuse, fused_operators
+from codewren_export.families import read_encoder
 from codewren_export.gates import (
     MIN_AGREEMENT,
+    Logits,
     Verdict,
     agreement_gate,
     probability_change,
     size_gate,
 )
-from codewren_export.graph import head_graph, text_graph
-from codewren_export.measure import latency_ms, parity, shipped_logits
+from codewren_export.graph import text_graph
+from codewren_export.measure import decide, latency_ms, parity, shipped_logits
 from codewren_export.pack import file_infos, pack
 from codewren_export.quiet import quiet
+from codewren_export.reference import head_graph, reference_graph
 from codewren_export.scoring import Graphs
 from codewren_export.weights import store_weights
 from codewren_runtime.bundle import HEAD, MODEL, TOKENIZER, Bundle, Manifest
@@ -32,9 +33,7 @@ from codewren_runtime.model import Model, load
 __all__ = ["STAGES", "ExportReport", "export_bundle"]
 
 BITS = (8, 16, 32)
-STAGES = ("graph", "fusion", "weights", "parity", "agreement", "latency")
-
-log = logging.getLogger(__name__)
+STAGES = ("graph", "reference", "weights", "parity", "agreement", "latency")
 
 
 @dataclass(frozen=True)
@@ -42,10 +41,10 @@ class ExportReport:
     """What the export measured; plain JSON values but for `gates`, whose items are dataclasses.
 
     Sizes are bytes: `size_bytes` of the file, `parts` of each entry, `fp32_bytes` what the
-    entries would take unrounded. `parity` is the largest logit difference of fp32 ONNX to
-    torch; `agreement` the share of `samples` that keep torch's label in the bundle;
-    `latency_ms` the median wall time of a whole prediction (a pair: both texts) from text to
-    answer, one thread, on this machine. `fused` counts the fused operators.
+    entries would take unrounded. `parity` is the largest logit difference of the fp32 graph to
+    torch and to optimum's graph; `agreement` the share of `samples` that keep torch's label in
+    the bundle; `latency_ms` the median wall time of a whole prediction (a pair: both texts) from
+    text to answer, one thread, on this machine.
     """
 
     bits: int
@@ -53,12 +52,12 @@ class ExportReport:
     size_budget: int | None
     parts: dict[str, int]
     fp32_bytes: int
-    fused: dict[str, int]
     samples: int
     parity: float
     agreement: float
     probability_change: float
     latency_ms: float
+    decision: dict[str, Any]
     gates: tuple[Verdict, ...]
 
 
@@ -83,14 +82,17 @@ def export_bundle(
     if out.is_dir():
         raise OptionError(f"{out}: is a folder; give the name of the file to write")
     _require_finite(exportable)
-    graphs = _fp32_graphs(exportable, on_stage)
+    graphs, reference = _fp32_graphs(exportable, on_stage)
     parts = _parts(exportable, graphs, bits)
     on_stage("weights")
-    data, checked, change = _checked(exportable, out, graphs, parts, bits, on_stage)
-    parity_verdict, agreement = checked
-    gates = (*checked, size_gate(len(data), size_budget))
+    expected, parity_verdict = parity(exportable, graphs, reference)
+    on_stage("parity")
+    data, agreement, change = _checked(exportable, out, parts, bits, expected)
+    on_stage("agreement")
+    gates = (parity_verdict, agreement, size_gate(len(data), size_budget))
     _write(out, data, gates)
-    latency = latency_ms(load(out), exportable)
+    model = load(out)
+    latency = latency_ms(model, exportable)
     on_stage("latency")
     return ExportReport(
         bits=bits,
@@ -98,12 +100,12 @@ def export_bundle(
         size_budget=size_budget,
         parts={name: len(part) for name, part in sorted(parts.items())},
         fp32_bytes=sum(map(len, _parts(exportable, graphs, 32).values())),
-        fused=fused_operators(graphs.text),
         samples=len(exportable.sample_texts),
         parity=parity_verdict.figure,
         agreement=agreement.figure,
         probability_change=change,
         latency_ms=latency,
+        decision=model.manifest.decision.to_json(),
         gates=gates,
     )
 
@@ -111,27 +113,29 @@ def export_bundle(
 def _checked(
     exportable: Exportable,
     out: Path,
-    graphs: Graphs,
     parts: dict[str, bytes],
     bits: int,
-    on_stage: Callable[[str], None],
-) -> tuple[bytes, tuple[Verdict, Verdict], float]:
-    """The bundle's bytes, parity and agreement, and the largest change of a probability."""
-    reference, parity_verdict = parity(exportable, graphs)
-    on_stage("parity")
+    expected: Logits,
+) -> tuple[bytes, Verdict, float]:
+    """The bundle's bytes, its agreement, and the largest change of a probability."""
     manifest = Manifest(
         exportable.task,
         exportable.architecture,
         file_infos(parts),
-        _quantisation(bits, graphs),
-        exportable.provenance,
+        quantisation=_quantisation(bits),
+        provenance=exportable.provenance,
     )
     shipped = shipped_logits(Model(_in_memory(out, manifest, parts)), exportable)
-    agreement = agreement_gate(reference, shipped)
-    change = probability_change(reference, shipped)
-    on_stage("agreement")
-    manifest = replace(manifest, metrics=_metrics(agreement, len(shipped), change))
-    return pack(manifest.to_json(), parts), (parity_verdict, agreement), change
+    agreement = agreement_gate(expected, shipped)
+    change = probability_change(expected, shipped)
+    manifest = replace(
+        manifest,
+        metrics=_metrics(agreement, len(shipped), change),
+        long_inputs=exportable.long_inputs,
+    )
+    decision = decide(Model(_in_memory(out, manifest, parts)), exportable)
+    manifest = replace(manifest, decision=decision)
+    return pack(manifest.to_json(), parts), agreement, change
 
 
 def _require_finite(exportable: Exportable) -> None:
@@ -144,18 +148,17 @@ def _require_finite(exportable: Exportable) -> None:
                 )
 
 
-def _fp32_graphs(exportable: Exportable, on_stage: Callable[[str], None]) -> Graphs:
-    architecture, head = exportable.architecture, None
+def _fp32_graphs(exportable: Exportable, on_stage: Callable[[str], None]) -> tuple[Graphs, Graphs]:
+    """What ships, unrounded, and what it is compared with."""
+    text, head = text_graph(read_encoder(exportable)), None
+    on_stage("graph")
     with quiet(), tempfile.TemporaryDirectory(prefix="codewren-export-") as name:
         scratch = Path(name)
-        plain = text_graph(exportable, scratch)
         if exportable.head is not None:
-            head = head_graph(exportable.head, architecture.hidden_size, scratch)
-        on_stage("graph")
-        fused = fuse(plain, architecture, scratch)
-    log.info("fused operators: %s", fused_operators(fused))
-    on_stage("fusion")
-    return Graphs(fused, head)
+            head = head_graph(exportable.head, exportable.architecture.hidden_size, scratch)
+        reference = reference_graph(exportable, scratch)
+    on_stage("reference")
+    return Graphs(text, head), Graphs(reference, head)
 
 
 def _parts(exportable: Exportable, graphs: Graphs, bits: int) -> dict[str, bytes]:
@@ -174,13 +177,12 @@ def _in_memory(out: Path, manifest: Manifest, parts: dict[str, bytes]) -> Bundle
     return Bundle(out, manifest, parts[MODEL], tokenizer_json, parts.get(HEAD), size)
 
 
-def _quantisation(bits: int, graphs: Graphs) -> dict[str, Any]:
+def _quantisation(bits: int) -> dict[str, Any]:
     scale = {8: "per output, per row of an embedding", 16: "none", 32: "none"}[bits]
     return {
         "weight_bits": bits,
         "scale": scale,
         "arithmetic": "fp32",
-        "fused": fused_operators(graphs.text),
     }
 
 

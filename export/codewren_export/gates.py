@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = [
     "MAX_LOGIT_DIFFERENCE",
     "MIN_AGREEMENT",
+    "Logits",
     "Verdict",
     "agreement_gate",
     "parity_gate",
@@ -35,11 +36,11 @@ class Verdict:
     line: str
 
 
-def parity_gate(reference: Logits, exported: Logits) -> Verdict:
-    """The fp32 ONNX graph against torch: logits (n, labels) of the same inputs."""
-    difference = float(np.abs(reference - exported).max())
+def parity_gate(exported: Logits, *references: Logits) -> Verdict:
+    """The fp32 graph against torch and optimum: logits (n, labels) of the same inputs."""
+    difference = max(float(np.abs(exported - reference).max()) for reference in references)
     passed = difference <= MAX_LOGIT_DIFFERENCE  # not so for NaN either
-    line = f"fp32 ONNX is within {difference:.1e} of torch's logits"
+    line = f"the fp32 graph is within {difference:.1e} of the logits of torch and optimum"
     return Verdict("parity", passed, difference, f"{line} (at most {MAX_LOGIT_DIFFERENCE:.0e})")
 
 

@@ -1,4 +1,4 @@
-"""Score token ids in padded batches, in torch or in ONNX, by the same code."""
+"""Score token ids text by text, in torch or in ONNX, by the same code."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from codewren_export.exportable import Exportable
-from codewren_export.graph import PooledEncoder
+from codewren_export.reference import PooledEncoder
 
 __all__ = ["Graphs", "Row", "Scorer", "onnx_scorer", "torch_scorer"]
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Row = tuple[Sequence[int], ...]  # token ids of the one or two texts of an example
-
-PAD_ID = 1
 
 
 @dataclass(frozen=True)
@@ -33,31 +31,32 @@ class Graphs:
 
 @dataclass(frozen=True)
 class Scorer:
-    """`text`: ids and mask (n, length) to logits, or to embeddings if there is a `head`."""
+    """`text`: ids (n, length) to logits, or to embeddings if there is a `head`."""
 
-    text: Callable[[Integers, Integers], Floats]
+    text: Callable[[Integers], Floats]
     head: Callable[[Floats, Floats], Floats] | None
 
-    def logits(self, rows: Sequence[Row], batch_size: int) -> Floats:
-        """Logits (rows, labels); each batch is padded to its longest text."""
-        batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-        return np.concatenate([self._batch(batch) for batch in batches])
+    def logits(self, rows: Sequence[Row]) -> Floats:
+        """Logits (rows, labels), each row alone as the runtime reads it: without padding."""
+        return np.concatenate([self._one(row) for row in rows])
 
-    def _batch(self, rows: Sequence[Row]) -> Floats:
-        answers = [self.text(*_pad(ids)) for ids in zip(*rows, strict=True)]
+    def _one(self, row: Row) -> Floats:
+        answers = [self.text(np.array([ids], dtype=np.int64)) for ids in row]
         return answers[0] if self.head is None else self.head(*answers)
 
 
 def torch_scorer(exportable: Exportable) -> Scorer:
     """The trained model itself, in evaluation mode."""
     siamese = exportable.kind == "siamese"
-    model = (PooledEncoder(exportable.model) if siamese else exportable.model).eval()
+    core = exportable.model
+    model = (PooledEncoder(core, exportable.pooling) if siamese else core).eval()
     output = "embedding" if siamese else "logits"
     head = exportable.head
 
-    def text(ids: Integers, mask: Integers) -> Floats:
+    def text(ids: Integers) -> Floats:
+        tensor = torch.from_numpy(ids)
         with torch.no_grad():
-            answer = model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
+            answer = model(input_ids=tensor, attention_mask=torch.ones_like(tensor))
         return _array(answer[output])
 
     def pair(first: Floats, second: Floats) -> Floats:
@@ -69,12 +68,14 @@ def torch_scorer(exportable: Exportable) -> Scorer:
 
 
 def onnx_scorer(graphs: Graphs) -> Scorer:
-    """The graphs in onnxruntime, without the runtime package: it takes batches of one only."""
+    """The graphs in onnxruntime; one that takes a mask is told that there is no padding."""
     text_session = _session(graphs.text)
     head_session = None if graphs.head is None else _session(graphs.head)
+    masked = len(text_session.get_inputs()) > 1
 
-    def text(ids: Integers, mask: Integers) -> Floats:
-        (answer,) = text_session.run(None, {"input_ids": ids, "attention_mask": mask})
+    def text(ids: Integers) -> Floats:
+        mask = {"attention_mask": np.ones_like(ids)} if masked else {}
+        (answer,) = text_session.run(None, {"input_ids": ids} | mask)
         return np.asarray(answer, dtype=np.float32)
 
     def pair(first: Floats, second: Floats) -> Floats:
@@ -87,20 +88,11 @@ def onnx_scorer(graphs: Graphs) -> Scorer:
 
 def _session(graph: onnx.ModelProto) -> ort.InferenceSession:
     options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return ort.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-
-
-def _pad(texts: Sequence[Sequence[int]]) -> tuple[Integers, Integers]:
-    ids = np.full((len(texts), max(map(len, texts))), PAD_ID, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, text in enumerate(texts):
-        ids[row, : len(text)] = text
-        mask[row, : len(text)] = 1
-    return ids, mask
 
 
 def _array(tensor: torch.Tensor) -> Floats:

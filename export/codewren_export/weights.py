@@ -65,8 +65,8 @@ def _int8(name: str, values: NDArray[np.float32], *, by_row: bool) -> Stored:
     scale = np.where(scale == 0, np.float32(1), scale).astype(np.float32)
     rounded = np.rint(values / scale).astype(np.int8)
     stored = numpy_helper.from_array(rounded, f"{name}:8")
-    scales = numpy_helper.from_array(scale, f"{name}:scale")
-    wide = f"{name}:wide"
+    scales = numpy_helper.from_array(scale, f"{name}:s")
+    wide = f"{name}:w"
     return [stored, scales], [
         helper.make_node("Cast", [stored.name], [wide], to=TensorProto.FLOAT),
         helper.make_node("Mul", [wide, scales.name], [name]),

@@ -13,6 +13,7 @@ from codewren_runtime.types import Architecture, Example, Prediction, Task
 
 if TYPE_CHECKING:
     from codewren_runtime.bundle import Bundle, Manifest, read_bundle
+    from codewren_runtime.decision import Decision, LongInputs
     from codewren_runtime.model import Model, load
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "Bundle",
     "BundleError",
     "CodewrenError",
+    "Decision",
     "Example",
+    "LongInputs",
     "Manifest",
     "Model",
     "OptionError",
@@ -34,6 +37,8 @@ _HOME = {
     "Bundle": "bundle",
     "Manifest": "bundle",
     "read_bundle": "bundle",
+    "Decision": "decision",
+    "LongInputs": "decision",
     "Model": "model",
     "load": "model",
 }

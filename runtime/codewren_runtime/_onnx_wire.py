@@ -1,69 +1,180 @@
-"""Show that an ONNX file keeps all its data inside, without the onnx package.
+"""Show that an ONNX file is no more than a graph of known operators on its own numbers.
 
-onnxruntime follows the file names that a tensor may give for its data. A bundle must not
-name a path, so this walks the protobuf wire format down to every tensor and refuses those.
+onnxruntime follows the file names that a tensor may give for its data, runs loops and
+functions, and looks for operators in libraries. A bundle has none of these. So this walks the
+protobuf wire format, without the onnx package, and refuses every message, field, operator and
+type of number that export does not write.
+
+Field numbers are those of onnx.proto (github.com/onnx/onnx, IR version 8).
 """
 
 from __future__ import annotations
 
+from math import prod
+
 from codewren_runtime.errors import BundleError
 
-__all__ = ["check_self_contained"]
+__all__ = ["OPERATORS", "check_onnx"]
 
-# message -> {field number: message in that field}, for the way from a model to its tensors
-CHILDREN: dict[str, dict[int, str]] = {
-    "Model": {7: "Graph", 20: "Training", 25: "Function"},
-    "Training": {1: "Graph", 2: "Graph"},
-    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
-    "Function": {7: "Node", 11: "Attribute"},
-    "Node": {5: "Attribute"},
-    "Attribute": {
-        5: "Tensor",
-        6: "Graph",
-        10: "Tensor",
-        11: "Graph",
-        22: "SparseTensor",
-        23: "SparseTensor",
+OPERATORS = {
+    "": {
+        "Abs", "Add", "Cast", "Concat", "Constant", "Gather", "Gemm", "LayerNormalization",
+        "MatMul", "Mul", "ReduceMean", "Relu", "Reshape", "Shape", "Slice", "Split", "Sub",
+        "Tanh", "Unsqueeze",
     },
-    "SparseTensor": {1: "Tensor", 2: "Tensor"},
-    "Tensor": {},
+    "com.microsoft": {"FastGelu", "Gelu", "MultiHeadAttention"},
+}  # fmt: skip
+MAX_NODES = 5_000  # a model of 12 layers has about 300
+MAX_FIELDS = 200_000
+MAX_RANK = 8
+
+# message -> {field number: what it holds}: another message's name, or SKIP for plain values
+SKIP = ""
+FIELDS: dict[str, dict[int, str]] = {
+    "Model": {
+        **dict.fromkeys((1, 2, 3, 4, 5, 6), SKIP),  # versions, producer, domain, doc
+        7: "Graph",
+        8: "OperatorSet",
+    },
+    "OperatorSet": {1: "text", 2: SKIP},
+    "Graph": {
+        1: "Node",
+        2: SKIP,
+        5: "Tensor",
+        10: SKIP,
+        **dict.fromkeys((11, 12, 13), SKIP),  # types of inputs, outputs, values
+    },
+    "Node": {1: SKIP, 2: SKIP, 3: SKIP, 4: "text", 5: "Attribute", 6: SKIP, 7: "text"},
+    "Attribute": {**dict.fromkeys((1, 2, 3, 4, 7, 8, 13, 20), SKIP), 5: "Tensor"},
+    "Tensor": {1: "dims", 2: "number", 8: SKIP, 9: "raw", 12: SKIP},
 }
-EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of Tensor
+REFUSED = {
+    ("Model", 20): "trains",
+    ("Model", 25): "holds functions",
+    ("Attribute", 6): "holds a graph within a node",
+    ("Attribute", 11): "holds a graph within a node",
+    ("Attribute", 21): "holds functions",
+    ("Tensor", 13): "keeps data in another file",
+    ("Tensor", 14): "keeps data in another file",
+}
+ITEM_BYTES = {1: 4, 3: 1, 6: 4, 7: 8, 10: 2}  # float32, int8, int32, int64, float16
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MAX_FIELDS = 1_000_000  # a model of 12 layers has about 10,000
+
+Span = tuple[int, int]
 
 
-def check_self_contained(name: str, data: bytes) -> None:
-    """Raise BundleError if a tensor lies outside the file, or if this is no ONNX model."""
+def check_onnx(name: str, data: bytes) -> None:
+    """Raise BundleError for anything but a plain graph; `name` is the entry's, for messages."""
     try:
-        _walk(name, data)
+        _Walk(name, data).run()
     except (IndexError, KeyError) as error:
         raise BundleError(f"{name} is not an ONNX model: export it again") from error
 
 
-def _walk(name: str, data: bytes) -> None:
-    pending = [("Model", 0, len(data))]
-    fields = 0
-    while pending:
-        message, at, end = pending.pop()
-        children = CHILDREN[message]
+class _Walk:
+    """One pass over all messages of a file, each field once."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name, self.data = name, data
+        self.fields = self.nodes = 0
+        self.pending: list[tuple[str, int, int]] = [("Model", 0, len(data))]
+
+    def run(self) -> None:
+        """Walk from the model down."""
+        if not self.data:
+            raise IndexError(0)
+        while self.pending:
+            message, at, end = self.pending.pop()
+            values = self._values(message, at, end)
+            if message == "Tensor":
+                self._check_tensor(values)
+            elif message == "Node":
+                self._check_node(values)
+            elif message == "OperatorSet" and self._text(values, 1) not in OPERATORS:
+                raise self._refusal(f"needs the operators of {self._text(values, 1)!r}")
+
+    def _values(self, message: str, at: int, end: int) -> dict[int, list[Span | int]]:
+        """The plain values that the checks need, by field; child messages become pending."""
+        known, values = FIELDS[message], dict[int, list[Span | int]]()
         while at < end:
-            fields += 1
-            if fields > MAX_FIELDS:
-                raise BundleError(f"{name} has too many parts: not a model of this toolchain")
-            key, at = _varint(data, at)
-            number, begin = key >> 3, at
-            at = _skip(data, at, key & 7)
+            self.fields += 1
+            if self.fields > MAX_FIELDS:
+                raise self._refusal("has too many parts")
+            key, at = _varint(self.data, at)
+            number, wire = key >> 3, key & 7
+            if number not in known:
+                what = REFUSED.get((message, number), f"has an unknown part in a {message.lower()}")
+                raise self._refusal(what)
+            value, at = self._value(at, wire)
             if at > end:
                 raise IndexError(at)
-            if message == "Tensor" and number in (EXTERNAL_DATA, DATA_LOCATION):
-                raise BundleError(f"{name} keeps data in another file: export it again")
-            if number in children:
-                if key & 7 != BYTES:
-                    raise KeyError(number)
-                _, begin = _varint(data, begin)
-                pending.append((children[number], begin, at))
+            kind = known[number]
+            if kind == SKIP:
+                continue
+            if wire not in (VARINT, BYTES):
+                raise KeyError(wire)
+            if kind in FIELDS:
+                begin, stop = _span(value)
+                self.pending.append((kind, begin, stop))
+            else:
+                values.setdefault(number, []).append(value)
+        return values
+
+    def _value(self, at: int, wire: int) -> tuple[Span | int, int]:
+        if wire == VARINT:
+            return _varint(self.data, at)
+        if wire == BYTES:
+            length, at = _varint(self.data, at)
+            return (at, at + length), at + length
+        return 0, at + {FIXED64: 8, FIXED32: 4}[wire]
+
+    def _check_node(self, values: dict[int, list[Span | int]]) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self._refusal("has too many parts")
+        operator, domain = self._text(values, 4), self._text(values, 7)
+        if operator not in OPERATORS.get(domain, ()):
+            full = f"{domain}.{operator}" if domain else operator
+            raise self._refusal(f"uses the operator {full!r}")
+
+    def _check_tensor(self, values: dict[int, list[Span | int]]) -> None:
+        """The declared shape takes exactly the bytes that are there."""
+        dims = [dim for value in values.get(1, []) for dim in self._integers(value)]
+        kinds = values.get(2, [])
+        if len(kinds) != 1 or kinds[0] not in ITEM_BYTES:
+            raise self._refusal("holds numbers of another type")
+        spans = [_span(value) for value in values.get(9, [])]
+        size = sum(end - begin for begin, end in spans)
+        declared = prod(dims) * ITEM_BYTES[int(kinds[0])]
+        if len(spans) > 1 or len(dims) > MAX_RANK or declared != size:
+            raise self._refusal("declares a tensor of another size than its data")
+
+    def _integers(self, value: Span | int) -> list[int]:
+        """A repeated number is written packed or one by one."""
+        if isinstance(value, int):
+            return [value]
+        numbers, (at, end) = [], value
+        while at < end:
+            number, at = _varint(self.data, at)
+            numbers.append(number)
+        return numbers
+
+    def _text(self, values: dict[int, list[Span | int]], number: int) -> str:
+        spans = values.get(number, [])
+        if not spans:
+            return ""
+        begin, end = _span(spans[-1])  # as protobuf reads it: the last one counts
+        return self.data[begin : min(end, begin + 80)].decode("utf-8", "replace")
+
+    def _refusal(self, what: str) -> BundleError:
+        return BundleError(f"{self.name} {what}: not a model of this toolchain, export it again")
+
+
+def _span(value: Span | int) -> Span:
+    if isinstance(value, int):
+        raise KeyError(value)
+    return value
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -77,12 +188,3 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise IndexError(at)
-
-
-def _skip(data: bytes, at: int, wire_type: int) -> int:
-    if wire_type == VARINT:
-        return _varint(data, at)[1]
-    if wire_type == BYTES:
-        length, at = _varint(data, at)
-        return at + length
-    return at + {FIXED64: 8, FIXED32: 4}[wire_type]

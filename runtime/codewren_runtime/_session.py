@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from codewren_runtime.errors import BundleError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = ["Session"]
 
-ERROR_AND_ABOVE = 3
+FATAL = 4  # whatever fails becomes an exception, which says it all
+MAX_WORKING_BYTES = 1_000_000_000
 
 
 class Session:
@@ -29,12 +33,11 @@ class Session:
         inputs: Mapping[str, str],
         output: str,
         width: int,
-        threads: int,
     ) -> None:
         self._name, self._output, self._width = name, output, width
         try:
             self._session = ort.InferenceSession(
-                graph, _options(threads), providers=["CPUExecutionProvider"]
+                graph, _options(), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             raise BundleError(
@@ -64,20 +67,39 @@ class Session:
             )
         if not np.isfinite(answer).all():
             raise BundleError(f"{self._name}: {self._output} is not finite; train it again")
-        return cast(NDArray[np.float32], answer[0])
+        return cast("NDArray[np.float32]", answer[0])
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _options() -> ort.SessionOptions:
+    _bound_memory()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # One thread: two gain little on a model of this size. Many items are shared out among
+    # threads of the caller's or of predict_many, which all may use one session.
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = ERROR_AND_ABOVE
+    options.log_severity_level = FATAL
+    # A plan of memory for each length that was ever met: no gain, and memory that grows.
+    options.enable_mem_pattern = False
     # A guest in someone's editor must not spin on their cores between two predictions.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The check for data outside the file reads ONNX; onnxruntime's own format would pass by it.
+    # The check of the graph reads ONNX; onnxruntime's own format would pass by it.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return options
+
+
+@cache
+def _bound_memory() -> None:
+    """Let no graph take more working memory than MAX_WORKING_BYTES, all sessions together.
+
+    A few bytes of a graph can ask for any amount. The limit is the process's; it holds for
+    sessions that ask for it, as ours do, and leaves others as they are.
+    """
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0,
+                               ort.OrtMemType.DEFAULT)  # fmt: skip
+    as_requested = {"max_mem": MAX_WORKING_BYTES, "arena_extend_strategy": 1}
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(as_requested))
 
 
 def _first_line(error: Exception) -> str:

@@ -1,33 +1,23 @@
 """The bundle: one `.wren` file, or the same as a folder, that holds a whole model.
 
-Invariants, every one enforced by `read_bundle` before onnxruntime sees a byte:
-
-1. A `.wren` file is a zip of at most `MAX_BYTES`, with nothing before its first entry, no
-   comment, no zip64 record, no encryption; entries are stored or deflated.
-2. It holds exactly `manifest.json`, `model.onnx`, `tokenizer.json` and, for a pair model,
-   `head.onnx`; each once, by that very name. In a folder they are regular files, no links.
-3. Together the entries take at most `MAX_BYTES` once unpacked, the manifest at most
-   `MAX_MANIFEST_BYTES`; no more than the declared size is ever unpacked.
-4. `manifest.json` is a JSON object of schema `SCHEMA` with the fields of `Manifest`, no others;
-   its window is at most `MAX_WINDOW` tokens, since memory grows with the window's square.
-5. Its `files` name every other entry, with the sha256 and the length of its bytes.
-6. No ONNX tensor keeps its data outside the file.
-
-`codewren_runtime.model` then checks what needs the parts opened: the special tokens, the names
-of inputs and outputs, the width of the logits.
+docs/bundle.md lists its invariants; `read_bundle` enforces every one before onnxruntime or
+tokenizers sees a byte. `codewren_runtime.model` then checks what needs the parts opened: the
+names of inputs and outputs, the width of the answer, one tiny prediction.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from codewren_runtime._archive import read_folder, read_zip
-from codewren_runtime._onnx_wire import check_self_contained
+from codewren_runtime._onnx_wire import check_onnx
+from codewren_runtime._sha256 import sha256
+from codewren_runtime._strict_json import read_object
+from codewren_runtime._tokenizer_json import check_tokenizer
+from codewren_runtime.decision import Decision, LongInputs, check_long_inputs
 from codewren_runtime.errors import BundleError, OptionError
 from codewren_runtime.types import Architecture, Task
 
@@ -35,7 +25,10 @@ __all__ = [
     "HEAD",
     "MANIFEST",
     "MAX_BYTES",
+    "MAX_LABELS",
     "MAX_MANIFEST_BYTES",
+    "MAX_TOKENIZER_BYTES",
+    "MAX_VOCABULARY",
     "MAX_WINDOW",
     "MODEL",
     "SCHEMA",
@@ -47,10 +40,13 @@ __all__ = [
     "read_bundle",
 ]
 
-SCHEMA = 1
+SCHEMA = 2  # 1: model.onnx took a mask of padding too
 MAX_BYTES = 64_000_000
 MAX_MANIFEST_BYTES = 1_000_000
+MAX_TOKENIZER_BYTES = 16_000_000
 MAX_WINDOW = 8_192
+MAX_VOCABULARY = 200_000
+MAX_LABELS = 1_000
 
 MANIFEST, MODEL, TOKENIZER, HEAD = "manifest.json", "model.onnx", "tokenizer.json", "head.onnx"
 
@@ -65,20 +61,23 @@ class FileInfo:
     @classmethod
     def of(cls, data: bytes) -> FileInfo:
         """What the manifest says of `data`."""
-        return cls(hashlib.sha256(data).hexdigest(), len(data))
+        return cls(sha256(data).hexdigest(), len(data))
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a bundle says of itself; `architecture.max_length` is the window, in tokens.
 
-    `quantisation`, `provenance` and `metrics` are plain JSON objects for people to read: how
-    the weights are stored, what the model was made from, and the figures of the export gates.
+    `decision` is how logits become an answer, `long_inputs` what becomes of a text beyond the
+    window. `quantisation`, `provenance` and `metrics` are plain JSON objects for people to read:
+    how the weights are stored, what the model was made from, and the figures of the export gates.
     """
 
     task: Task
     architecture: Architecture
     files: Mapping[str, FileInfo]
+    decision: Decision = field(default_factory=Decision)
+    long_inputs: LongInputs = "truncate"
     quantisation: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -93,6 +92,8 @@ class Manifest:
                 name: {"sha256": info.sha256, "bytes": info.size}
                 for name, info in sorted(self.files.items())
             },
+            "decision": self.decision.to_json(),
+            "long_inputs": self.long_inputs,
             "quantisation": dict(self.quantisation),
             "provenance": dict(self.provenance),
             "metrics": dict(self.metrics),
@@ -109,16 +110,23 @@ class Manifest:
         fields = {"schema", *cls.__dataclass_fields__}
         if odd := sorted(fields ^ set(data)):
             raise BundleError(f"field {odd[0]!r} is {'missing' if odd[0] in fields else 'unknown'}")
-        for name in sorted(cls.__dataclass_fields__):
+        for name in sorted(set(cls.__dataclass_fields__) - {"long_inputs"}):
             if not isinstance(data[name], dict):
                 raise BundleError(f"{name} must be an object")
         architecture = Architecture.from_json(data["architecture"])
         if architecture.max_length > MAX_WINDOW:
             raise BundleError(f"architecture: max_length is above {MAX_WINDOW:,}")
+        if architecture.vocab_size > MAX_VOCABULARY:
+            raise BundleError(f"architecture: vocab_size is above {MAX_VOCABULARY:,}")
+        task = Task.from_json(data["task"])
+        if len(task.labels) > MAX_LABELS:
+            raise BundleError(f"task: more than {MAX_LABELS:,} labels")
         return cls(
-            Task.from_json(data["task"]),
+            task,
             architecture,
             {name: _file_info(name, entry) for name, entry in data["files"].items()},
+            Decision.from_json(data["decision"], task),
+            check_long_inputs(data["long_inputs"], task),
             data["quantisation"],
             data["provenance"],
             data["metrics"],
@@ -129,7 +137,7 @@ class Manifest:
 class Bundle:
     """A bundle's checked parts; `size_bytes` is what it takes on disk."""
 
-    path: Path
+    path: str | os.PathLike[str]
     manifest: Manifest
     model: bytes
     tokenizer_json: str
@@ -142,31 +150,24 @@ def part_names(task: Task) -> tuple[str, ...]:
     return (HEAD, MODEL, TOKENIZER) if task.kind == "pair" else (MODEL, TOKENIZER)
 
 
-def read_bundle(path: Path | str) -> Bundle:
+def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Read and check a bundle, a file or a folder; raises BundleError in one line."""
-    path = Path(path)
     try:
-        read = read_folder if path.is_dir() else read_zip
-        limits = {MANIFEST: MAX_MANIFEST_BYTES, MODEL: MAX_BYTES, TOKENIZER: MAX_BYTES}
-        parts, size = read(path, limits, optional={HEAD: MAX_BYTES}, total=MAX_BYTES)
+        read = read_folder if os.path.isdir(path) else read_zip
+        limits = {MANIFEST: MAX_MANIFEST_BYTES, MODEL: MAX_BYTES, TOKENIZER: MAX_TOKENIZER_BYTES}
+        parts, size = read(os.fspath(path), limits, optional={HEAD: MAX_BYTES}, total=MAX_BYTES)
         manifest = _parse_manifest(parts.pop(MANIFEST))
         _check_parts(parts, manifest)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
-    return Bundle(
-        path, manifest, parts[MODEL], parts[TOKENIZER].decode("utf-8"), parts.get(HEAD), size
-    )
+    tokenizer_json = parts[TOKENIZER].decode("utf-8")
+    return Bundle(path, manifest, parts[MODEL], tokenizer_json, parts.get(HEAD), size)
 
 
 def _parse_manifest(data: bytes) -> Manifest:
+    value = read_object(MANIFEST, data)
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{MANIFEST} is not JSON: export it again") from error
-    if not isinstance(value, dict):
-        raise BundleError(f"{MANIFEST} is not a JSON object: export it again")
-    try:
-        return Manifest.from_json(cast(dict[str, Any], value))
+        return Manifest.from_json(value)
     except (BundleError, OptionError, TypeError) as error:
         hint = "" if "export it again" in str(error) else "; export it again"
         raise BundleError(f"{MANIFEST}: {error}{hint}") from error
@@ -181,11 +182,8 @@ def _check_parts(parts: Mapping[str, bytes], manifest: Manifest) -> None:
         if FileInfo.of(data) != manifest.files[name]:
             raise BundleError(f"{name} is not what the manifest says: damaged, copy it again")
         if name.endswith(".onnx"):
-            check_self_contained(name, data)
-    try:
-        parts[TOKENIZER].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{TOKENIZER} is not UTF-8: export it again") from error
+            check_onnx(name, data)
+    check_tokenizer(TOKENIZER, parts[TOKENIZER], manifest.architecture.vocab_size)
 
 
 def _file_info(name: str, entry: Any) -> FileInfo:

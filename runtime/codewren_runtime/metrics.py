@@ -29,18 +29,19 @@ class Scores:
     count: int
 
 
-def score(values: ArrayLike, labels: ArrayLike) -> Scores:
+def score(values: ArrayLike, labels: ArrayLike, predicted: ArrayLike | None = None) -> Scores:
     """Score logits or probabilities `values` (n, k), k >= 2, against label indices (n,).
 
-    The prediction is the column of the largest value, the first one of equals.
+    The prediction is `predicted` (n,), label indices, or else the column of the largest value,
+    the first one of equals.
     Raises ModelError if a value is not finite, ValueError if the shapes or labels do not fit.
     """
     matrix, truth = _outputs(values), _indices(labels)
     _check_labels(matrix, truth)
-    predicted = matrix.argmax(1)
+    guess = matrix.argmax(1) if predicted is None else _indices(predicted)
     return Scores(
-        accuracy(predicted, truth),
-        f1(predicted, truth, matrix.shape[1]),
+        accuracy(guess, truth),
+        f1(guess, truth, matrix.shape[1]),
         auc(matrix, truth),
         len(truth),
     )

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from codewren_runtime._ordered import in_order
 from codewren_runtime._session import Session
 from codewren_runtime.bundle import HEAD, MODEL, Bundle, Manifest, read_bundle
 from codewren_runtime.errors import BundleError, ModelError, OptionError
 from codewren_runtime.tokenizer import CodeTokenizer
 from codewren_runtime.types import Prediction, Task
 
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
+
 __all__ = ["Model", "load"]
 
-Array = NDArray[np.float32]
-Ids = tuple[int, ...]
+Windows = tuple[tuple[int, ...], ...]  # token ids of each window of a text
 
 # `predict_many` over pairs meets the same function again and again; this many embeddings
 # take at most about 3 MB with their keys.
 REMEMBERED = 512
 
 
-def load(path: Path | str, *, threads: int = 1) -> Model:
-    """Read a bundle, a file or a folder, and make it ready to predict on `threads` CPU threads.
+def load(path: str | os.PathLike[str], *, threads: int = 1) -> Model:
+    """Read a bundle, a file or a folder, and make it ready to predict.
 
+    One text is judged on one thread; `predict_many` works on `threads` texts at a time.
     Raises BundleError in one line if the bundle is damaged, hostile or of another version,
     and OptionError if `threads` is below 1.
     """
@@ -37,8 +45,9 @@ def load(path: Path | str, *, threads: int = 1) -> Model:
 class Model:
     """A model that is ready to predict. Thread-safe: one may serve any number of threads.
 
-    Made by `load`. Code longer than the window (`manifest.architecture.max_length` tokens)
-    is judged by its beginning.
+    Made by `load`. Code longer than the window (`manifest.architecture.max_length` tokens) is
+    judged by its beginning or window by window, as `manifest.long_inputs` says. Whatever the
+    text, time and memory of an answer are bounded; BundleError if the graph fails on it.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
@@ -46,7 +55,7 @@ class Model:
             raise OptionError(f"threads must be a positive integer, not {threads!r}")
         self.manifest: Manifest = bundle.manifest
         self.size_bytes = bundle.size_bytes
-        self._path = bundle.path
+        self._path, self._threads = bundle.path, threads
         try:
             self._tokenizer = _tokenizer(bundle)
             text_output, width = (
@@ -54,9 +63,9 @@ class Model:
                 if bundle.head is None
                 else ("embedding", self.manifest.architecture.hidden_size)
             )
-            inputs = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
-            self._text = Session(MODEL, bundle.model, inputs, text_output, width, threads)
-            self._head = None if bundle.head is None else _head(bundle, len(self.labels), threads)
+            inputs = {"input_ids": "tensor(int64)"}
+            self._text = Session(MODEL, bundle.model, inputs, text_output, width)
+            self._head = None if bundle.head is None else _head(bundle, len(self.labels))
             self._probe()
         except BundleError as error:
             raise BundleError(f"{bundle.path}: {error}") from error
@@ -88,27 +97,27 @@ class Model:
     def predict_many(
         self, items: Iterable[str] | Iterable[tuple[str, str]]
     ) -> Iterator[Prediction]:
-        """Judge many, one by one and in order: texts, or (text, text) for a pair model.
+        """Judge many, in order: texts, or (text, text) for a pair model.
 
-        Lazy: reads an item when its answer is asked for, so a generator may be endless. A
-        function that returns in a later pair is not encoded again while it is remembered.
+        Lazy: reads an item when its answer is asked for, and a few more for each further thread,
+        so a generator may be endless. A function that returns in a later pair is not encoded
+        again while it is remembered.
         """
         if self._head is None:
-            for item in items:
-                yield self.predict(_text(item))
-            return
-        remembered = lru_cache(maxsize=REMEMBERED)(self._encode)
-        for item in items:
-            first, second = _pair(item)
-            yield self._prediction(
-                self._compare(remembered(self._ids(first)), remembered(self._ids(second)))
-            )
+            return in_order(lambda item: self.predict(_text(item)), items, self._threads)
+        remembered = _remembering(self._read)
+
+        def judge(item: object) -> Prediction:
+            first, second = (remembered(self._windows(text)) for text in _pair(item))
+            return self._prediction(self._compare(first, second))
+
+        return in_order(judge, items, self._threads)
 
     def logits(self, code: str) -> Array:
         """Raw scores of one text, (labels,). Raises as `predict` does."""
         if self._head is not None:
             raise OptionError(f"{self._path}: compares two codes; use predict_pair")
-        return self._encode(self._ids(code))
+        return self._read(self._windows(code))
 
     def logits_pair(self, code1: str, code2: str) -> Array:
         """Raw scores of two texts, (labels,). Raises as `predict_pair` does."""
@@ -120,7 +129,7 @@ class Model:
         Raises OptionError if this is no pair model and TypeError if `code` is no string.
         """
         self._require_pair()
-        return self._encode(self._ids(code))
+        return self._read(self._windows(code))
 
     def compare(self, embedding1: Array, embedding2: Array) -> Prediction:
         """Judge two texts by what `embed` gave for them.
@@ -137,13 +146,26 @@ class Model:
         if self._head is None:
             raise OptionError(f"{self._path}: judges one code at a time; use predict")
 
-    def _ids(self, code: str) -> Ids:
-        return tuple(self._tokenizer.encode(_text(code)))
+    def _windows(self, code: str) -> Windows:
+        tokenizer, text = self._tokenizer, _text(code)
+        if self.manifest.long_inputs == "truncate":
+            return (tuple(tokenizer.encode(text)),)
+        return tuple(map(tuple, tokenizer.windows(text)))
 
-    def _encode(self, ids: Ids) -> Array:
-        """Logits of a single-text model, embedding of a pair model. Batch 1, hence no padding."""
-        input_ids = np.array([ids], dtype=np.int64)
-        return self._text.run(input_ids=input_ids, attention_mask=np.ones_like(input_ids))
+    def _read(self, windows: Windows) -> Array:
+        """Logits of a single-text model, embedding of a pair model, of a text's windows."""
+        answers = [self._encode(ids) for ids in windows]
+        if len(answers) == 1:
+            return answers[0]
+        if self.manifest.long_inputs == "split-max":
+            at = self.labels.index(self.manifest.decision.positive or self.labels[1])
+            return max(answers, key=lambda answer: float(answer[at] - answer[1 - at]))
+        tokens = [len(ids) - 2 for ids in windows]
+        return np.average(answers, axis=0, weights=tokens).astype(np.float32)
+
+    def _encode(self, ids: tuple[int, ...]) -> Array:
+        """The answer for one window. Batch 1: nothing to mask."""
+        return self._text.run(input_ids=np.array([ids], dtype=np.int64))
 
     def _compare(self, embedding1: Array, embedding2: Array) -> Array:
         assert self._head is not None
@@ -153,14 +175,7 @@ class Model:
         )
 
     def _prediction(self, logits: Array) -> Prediction:
-        shifted = np.exp(logits.astype(np.float64) - logits.max())
-        probabilities = [float(p) for p in shifted / shifted.sum()]
-        best = int(np.argmax(logits))
-        return Prediction(
-            self.labels[best],
-            probabilities[best],
-            dict(zip(self.labels, probabilities, strict=True)),
-        )
+        return self.manifest.decision.predict(logits.tolist(), self.labels)
 
     def _probe(self) -> None:
         """One tiny prediction: what a graph declares is not always what it answers."""
@@ -186,10 +201,27 @@ def _tokenizer(bundle: Bundle) -> CodeTokenizer:
     return tokenizer
 
 
-def _head(bundle: Bundle, labels: int, threads: int) -> Session:
+def _head(bundle: Bundle, labels: int) -> Session:
     assert bundle.head is not None
     inputs = {"embedding_1": "tensor(float)", "embedding_2": "tensor(float)"}
-    return Session(HEAD, bundle.head, inputs, "logits", labels, threads)
+    return Session(HEAD, bundle.head, inputs, "logits", labels)
+
+
+def _remembering(read: Callable[[Windows], Array]) -> Callable[[Windows], Array]:
+    """`read` with a memory; threads that want what one is at work on wait for it."""
+
+    @lru_cache(maxsize=REMEMBERED)
+    def cell(_: Windows) -> tuple[Lock, list[Array]]:
+        return Lock(), []
+
+    def once(windows: Windows) -> Array:
+        lock, answer = cell(windows)
+        with lock:
+            if not answer:
+                answer.append(read(windows))
+        return answer[0]
+
+    return once
 
 
 def _text(code: object) -> str:

@@ -19,11 +19,13 @@ def normalise(text: str, mode: Normalisation) -> str:
 
     The original cut `//` comments after joining the lines, which deletes the rest of
     the function; no mode does that. Lone surrogates become `?`, so that every string
-    has a UTF-8 form.
+    has a UTF-8 form. What a text begins with decides what its form begins with: the form of
+    its first characters differs from the beginning of its whole form in the last word at most.
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
     if mode == "published":
-        return " ".join(text.lower().split())
+        # Python lowers a Greek sigma by what follows it; nothing else looks ahead.
+        return " ".join(text.lower().replace("ς", "σ").split())
     if mode == "structure":
         lines = (line.rstrip() for line in text.expandtabs(4).splitlines())
         return "\n".join(line for line in lines if line)

@@ -6,7 +6,7 @@ No behaviour here needs torch. Each type turns into plain JSON values and back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal
 
 from codewren_runtime.errors import OptionError
@@ -29,10 +29,14 @@ MIN_LENGTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Shape of a RoBERTa-style encoder.
+    """Shape of an encoder: RoBERTa's or, with the last two genes, ALBERT's.
 
     `max_length` counts tokens, the two special ones included; the published
     student (Shi et al., ASE 2022) is `Architecture(1000, 96, 12, 8, 64, 400)`.
+
+    `embedding_size` (0: the hidden size) factorises the embedding: tables of that width and
+    a matrix up to `hidden_size`. `shared_layers` consecutive layers are one set of weights.
+    Source of both: Lan et al., "ALBERT" (ICLR 2020), section 3.1.
     """
 
     vocab_size: int
@@ -41,8 +45,12 @@ class Architecture:
     num_heads: int
     intermediate_size: int
     max_length: int = 400
+    embedding_size: int = 0
+    shared_layers: int = 1
 
     def __post_init__(self) -> None:
+        if self.embedding_size == 0 and type(self.embedding_size) is int:
+            object.__setattr__(self, "embedding_size", self.hidden_size)
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -54,8 +62,24 @@ class Architecture:
                 f"architecture: hidden_size {self.hidden_size} is not divisible by "
                 f"num_heads {self.num_heads}"
             )
+        if self.embedding_size > self.hidden_size:
+            raise OptionError(
+                f"architecture: embedding_size {self.embedding_size} is above "
+                f"hidden_size {self.hidden_size}"
+            )
+        if self.num_layers % self.shared_layers:
+            raise OptionError(
+                f"architecture: num_layers {self.num_layers} is not divisible by "
+                f"shared_layers {self.shared_layers}"
+            )
         if self.max_length < MIN_LENGTH:
             raise OptionError(f"architecture: max_length must be at least {MIN_LENGTH}")
+
+    @property
+    def family(self) -> Literal["roberta", "albert"]:
+        """Which encoder of transformers has this shape; the plainer one where both have."""
+        plain = self.embedding_size == self.hidden_size and self.shared_layers == 1
+        return "roberta" if plain else "albert"
 
     def to_json(self) -> dict[str, int]:
         """Plain JSON values, in field order."""
@@ -65,9 +89,10 @@ class Architecture:
     def from_json(cls, data: Mapping[str, Any]) -> Architecture:
         """Inverse of `to_json`; raises OptionError for missing, unknown or bad fields."""
         known = {field.name for field in fields(cls)}
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
         if unknown := sorted(set(data) - known):
             raise OptionError(f"architecture: unknown field {unknown[0]!r}")
-        if missing := sorted(known - set(data) - {"max_length"}):
+        if missing := sorted(needed - set(data)):
             raise OptionError(f"architecture: field {missing[0]!r} is missing")
         return cls(**data)
 
@@ -133,7 +158,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A model's answer: the likeliest label, its probability, and all probabilities by label."""
+    """A model's answer: the label, its probability, and all probabilities by label.
+
+    The label is the likeliest, unless the bundle's threshold of the positive label says otherwise.
+    """
 
     label: str
     probability: float

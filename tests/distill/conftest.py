@@ -14,6 +14,7 @@ from codewren_runtime.types import Architecture, Example, Task
 torch.set_num_threads(1)
 
 TINY = Architecture(300, 16, 1, 2, 16, 32)
+SHARING = Architecture(300, 16, 2, 2, 16, 32, embedding_size=8, shared_layers=2)
 WORDS = ("alpha", "beta", "gamma", "delta", "x = 1", "return y", "for i in z:")
 
 
@@ -37,14 +38,19 @@ def pair_task() -> Task:
     return Task("clones", "pair", ("different", "clone"))
 
 
-@pytest.fixture
-def single(single_task: Task, tokenizer_json: str) -> Classifier:
-    return build_student(TINY, single_task, tokenizer_json, seed=1)
+@pytest.fixture(params=[TINY, SHARING], ids=["plain", "factorised and shared"])
+def shape(request: pytest.FixtureRequest) -> Architecture:
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def pair(pair_task: Task, tokenizer_json: str) -> Classifier:
-    return build_student(TINY, pair_task, tokenizer_json, seed=1)
+def single(shape: Architecture, single_task: Task, tokenizer_json: str) -> Classifier:
+    return build_student(shape, single_task, tokenizer_json, seed=1)
+
+
+@pytest.fixture
+def pair(shape: Architecture, pair_task: Task, tokenizer_json: str) -> Classifier:
+    return build_student(shape, pair_task, tokenizer_json, seed=1)
 
 
 @pytest.fixture(scope="session")

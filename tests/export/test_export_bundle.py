@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from codewren_export import STAGES, Exportable, export_bundle
+from codewren_export.encoder import Encoder
+from codewren_export.graph import text_graph
 from codewren_runtime import load, read_bundle
 from codewren_runtime.errors import GateError, ModelError, OptionError
 from codewren_runtime.types import Architecture, Example, TaskKind
@@ -27,6 +29,8 @@ SHAPES = [
     Architecture(320, 64, 1, 4, 1_040, 32),
     Architecture(320, 24, 2, 2, 40, 8),
     Architecture(512, 40, 3, 5, 64, 128),
+    Architecture(512, 48, 4, 3, 64, 128, embedding_size=24, shared_layers=2),
+    Architecture(400, 32, 6, 2, 64, 64, shared_layers=6),
 ]
 TINY = SHAPES[0]
 
@@ -83,7 +87,6 @@ def test_manifest_says_what_is_in_the_bundle(exportable: MakeExportable, tmp_pat
     assert (manifest.task, manifest.architecture) == (given.task, given.architecture)
     assert manifest.provenance == {"teacher": "none"}
     assert manifest.quantisation["weight_bits"] == 8
-    assert manifest.quantisation["fused"] == {"Attention": 2, "BiasGelu": 2}
     assert manifest.metrics["samples"] == len(given.sample_texts)
 
 
@@ -113,14 +116,13 @@ def test_wrong_graph_fails_parity(
 ) -> None:
     from codewren_export import exporter
 
-    def spoil(graph: onnx.ModelProto, architecture: Architecture, folder: Path) -> onnx.ModelProto:
-        bias = next(w for w in graph.graph.initializer if w.name.endswith("out_proj.bias"))
-        values = onnx.numpy_helper.to_array(bias) + np.float32(0.01)
-        bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
-        return graph
+    def spoilt(encoder: Encoder) -> onnx.ModelProto:
+        assert encoder.head is not None
+        out = replace(encoder.head.out, bias=encoder.head.out.bias + np.float32(0.01))
+        return text_graph(replace(encoder, head=replace(encoder.head, out=out)))
 
-    monkeypatch.setattr(exporter, "fuse", spoil)
-    with pytest.raises(GateError, match="parity: fp32 ONNX is within"):
+    monkeypatch.setattr(exporter, "text_graph", spoilt)
+    with pytest.raises(GateError, match="parity: the fp32 graph is within"):
         export_bundle(exportable(TINY, "single"), tmp_path / "m.wren")
 
 

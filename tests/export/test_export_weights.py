@@ -59,8 +59,8 @@ def test_small_weights_stay() -> None:
 
 def test_gates_give_figures_and_verdicts() -> None:
     logits = np.array([[0.0, 1.0], [2.0, 0.0]] * 50, dtype=np.float32)
-    assert parity_gate(logits, logits + 5e-5).passed
-    assert not parity_gate(logits, logits + 2e-4).passed
+    assert parity_gate(logits, logits + 5e-5, logits).passed
+    assert not parity_gate(logits, logits, logits + 2e-4).passed
     assert not parity_gate(logits, logits * np.nan).passed
     flipped = logits.copy()
     flipped[:1] = flipped[:1, ::-1]

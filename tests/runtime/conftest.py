@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from codewren_distill.vocabulary import train_tokenizer
 from codewren_runtime import BundleError, load
+from codewren_runtime.bundle import SCHEMA
 
 HIDDEN, VOCAB, LABELS = 8, 300, ("safe", "vulnerable", "unknown")
 FLOAT = TensorProto.FLOAT
@@ -54,8 +55,7 @@ def text_onnx(kind: str, labels: int = len(LABELS), output: str | None = None) -
     if kind == "single":
         nodes.append(helper.make_node("MatMul", ["mean", "out"], [output]))
         weights["out"] = rng.normal(size=(HIDDEN, labels)).astype(np.float32)
-    names = ("input_ids", "attention_mask")
-    inputs = [(name, TensorProto.INT64, ["n", "length"]) for name in names]
+    inputs = [("input_ids", TensorProto.INT64, ["n", "length"])]
     return _model(nodes, inputs, output, weights)
 
 
@@ -84,7 +84,7 @@ def write_zip(path: Path, entries: list[tuple[str, bytes]], method: int = 0) -> 
 def manifest_of(parts: Parts, kind: str) -> dict[str, Any]:
     """A true manifest for the parts."""
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "task": {
             "name": "tiny",
             "kind": kind,
@@ -103,6 +103,8 @@ def manifest_of(parts: Parts, kind: str) -> dict[str, Any]:
             name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             for name, data in parts.items()
         },
+        "decision": {"temperature": 1.0, "positive": None, "threshold": None, "calibration": {}},
+        "long_inputs": "truncate",
         "quantisation": {},
         "provenance": {},
         "metrics": {},

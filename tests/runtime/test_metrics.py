@@ -121,3 +121,13 @@ def test_accuracy_and_f1_need_examples() -> None:
         accuracy([], [])
     with pytest.raises(ValueError, match="at least one"):
         f1([0], [0, 1], 2)
+
+
+def test_a_prediction_may_be_by_a_threshold() -> None:
+    values, truth = [[0.4, 0.6], [0.7, 0.3], [0.2, 0.8]], [0, 0, 1]
+    by_threshold = score(values, truth, [0, 0, 1])
+    assert (by_threshold.accuracy, by_threshold.f1) == (1, 1)
+    assert by_threshold.auc == score(values, truth).auc
+    assert score(values, truth).accuracy < 1
+    with pytest.raises(ValueError, match="as many predictions"):
+        score(values, truth, [0, 1])

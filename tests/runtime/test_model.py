@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import codewren_runtime
 from codewren_runtime import Model, OptionError, load
+from codewren_runtime._ordered import AHEAD
 
 CODES = [f"def f{i}(x):\n    return x + {i}" for i in range(20)]
 
@@ -90,6 +91,45 @@ def test_predict_many_is_lazy(single: Model) -> None:
     next(answers)
     next(answers)
     assert taken == [0, 1]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("kind", ["single", "pair"])
+def test_predict_many_answers_alike_on_any_number_of_threads(
+    wren: Callable[[str], Path], kind: str, threads: int
+) -> None:
+    model = load(wren(kind), threads=threads)
+    if kind == "single":
+        texts = CODES * 5
+        assert list(model.predict_many(texts)) == [model.predict(code) for code in texts]
+    else:
+        pairs = list(itertools.product(CODES[:6], CODES))
+        expected = [model.predict_pair(*codes) for codes in pairs]
+        assert list(model.predict_many(pairs)) == expected
+
+
+def test_predict_many_reads_a_bounded_number_ahead(wren: Callable[[str], Path]) -> None:
+    model, taken = load(wren("single"), threads=3), []
+
+    def endless() -> Iterator[str]:
+        for i in itertools.count():
+            taken.append(i)
+            yield f"x = {i}"
+
+    answers = model.predict_many(endless())
+    assert not taken
+    for count in range(1, 20):
+        next(answers)
+        assert len(taken) <= count + AHEAD * 3
+    answers.close()  # type: ignore[attr-defined]
+
+
+def test_an_error_comes_in_its_items_place(wren: Callable[[str], Path]) -> None:
+    answers = load(wren("single"), threads=2).predict_many(["a", "b", 3, "c"])  # type: ignore[list-item]
+    next(answers)
+    next(answers)
+    with pytest.raises(TypeError, match="must be a string"):
+        next(answers)
 
 
 def test_predict_many_encodes_a_returning_function_once(

@@ -7,13 +7,16 @@ import sys
 import typer
 
 from codewren.cli import (
+    calibrate,
     demo,
     distill,
     evaluate,
     export,
     finetune,
+    import_,
     inspect,
     label,
+    lsp,
     predict,
     run,
     search,
@@ -33,8 +36,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for module in (demo, run, search, finetune, label, distill, export, evaluate, predict, inspect):
-    verb = module.__name__.rsplit(".", 1)[-1]
+MODULES = (
+    demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
+    inspect, lsp,
+)  # fmt: skip
+for module in MODULES:
+    verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")
     app.command(verb)(module.command)
 
 

@@ -5,11 +5,19 @@ result = search(space, Budget(3_000_000, bits=8), "single", 2, GeneticSettings(s
 proof = enumerate_space(space, Budget(3_000_000, bits=8), "single", 2)
 """
 
-from codewren.search.cost import count_flops, count_parameters, predict_bytes
+from codewren.search.cost import count_flops, count_parameters
 from codewren.search.exhaustive import enumerate_space
 from codewren.search.paper import paper_bytes, paper_flops, paper_parameters
 from codewren.search.plot import plot_search
-from codewren.search.result import Candidate, Certificate, Formula, GenerationRecord, SearchResult
+from codewren.search.result import (
+    Candidate,
+    Certificate,
+    Formula,
+    GenerationRecord,
+    Proxy,
+    SearchResult,
+)
+from codewren.search.size import predict_bytes
 from codewren.search.space import SearchSpace, load_space, named_spaces
 from codewren_runtime.errors import MissingExtraError
 
@@ -26,6 +34,7 @@ __all__ = [
     "Formula",
     "GenerationRecord",
     "GeneticSettings",
+    "Proxy",
     "SearchResult",
     "SearchSpace",
     "count_flops",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codewren.budget import Budget
-from codewren.search.cost import IntArray, Shapes
+from codewren.search.cost import IntArray, Timing
 from codewren.search.ranking import Problem, Scores, best_rows, pose
-from codewren.search.result import Certificate, Formula, SearchResult
-from codewren.search.space import SearchSpace
+from codewren.search.result import Certificate, Formula, Proxy, SearchResult
+from codewren.search.space import DEPTH_GENES, GENES, WIDTH_GENES, SearchSpace
 from codewren_runtime.errors import OptionError
 from codewren_runtime.types import TaskKind
 
@@ -19,6 +20,8 @@ __all__ = ["MAX_CONFIGURATIONS", "enumerate_space"]
 
 MAX_CONFIGURATIONS = 2_000_000_000  # several minutes
 CHUNK = 250_000  # configurations at once: some 2 MB an array, within a core's cache
+
+_VOCABULARY, _MIDDLE, _LENGTH = map(GENES.index, ("vocab_size", "intermediate_size", "max_length"))
 
 
 def enumerate_space(
@@ -28,6 +31,8 @@ def enumerate_space(
     num_labels: int,
     *,
     formula: Formula = "codewren",
+    proxy: Proxy = "executed",
+    timing: Timing | None = None,
     top: int = 10,
     on_chunk: Callable[[int], None] | None = None,
 ) -> SearchResult:
@@ -41,20 +46,20 @@ def enumerate_space(
             f"the space {space.name!r} has {space.size:,} configurations, too many to enumerate "
             f"(at most {MAX_CONFIGURATIONS:,}): use the genetic search"
         )
-    problem = pose(space, budget, kind, num_labels, formula)
-    best = np.empty((0, 5), dtype=np.int64)
+    problem = pose(space, budget, kind, num_labels, formula=formula, proxy=proxy, timing=timing)
+    best = np.empty((0, len(GENES)), dtype=np.int64)
     feasible = seen = 0
     smallest: list[int] = []
-    floor = 0  # FLOPs of the worst of the best so far: what is below need not be sorted
+    floor = 0  # capacity of the worst of the best so far: what is below need not be sorted
     for index in _grids(space):
-        scores = problem.score_shapes(_open_shapes(space, index))
+        scores = problem.score_shapes(space.shapes(index))
         fits = scores.violation == 0
         feasible += int(np.count_nonzero(fits))
         seen += fits.size
         smallest.append(int(scores.size_bytes.min()))
         best = _merge(problem, best, _promising(scores, fits, index, floor, top), top)
         if len(best) == top:
-            floor = int(problem.score(best[-1:]).flops[0])
+            floor = int(problem.score(best[-1:]).capacity[0])
         if on_chunk is not None:
             on_chunk(seen)
     if not feasible:
@@ -62,48 +67,44 @@ def enumerate_space(
     return problem.answer(best, seen, certificate=Certificate(seen, feasible))
 
 
-Grid = tuple[IntArray, IntArray, IntArray, IntArray]
-"""Indices of vocabulary (v,), hidden size and heads (p, 2), layers (l,), intermediate (i,)."""
+Grid = list[IntArray]
+"""Indices of every gene, in the order of `GENES`, that broadcast to (widths, depths, middles)."""
 
 
 def _grids(space: SearchSpace) -> Iterator[Grid]:
     """Cut the space into grids of at most about `CHUNK` configurations."""
-    layers, middles = np.arange(len(space.num_layers)), np.arange(len(space.intermediate_size))
-    pairs = space.hidden_and_heads
-    per_middle = max(1, min(len(middles), CHUNK // len(layers)))
-    per_pair = max(1, CHUNK // (len(layers) * per_middle))
-    for vocabulary in range(len(space.vocab_size)):
-        for p in range(0, len(pairs), per_pair):
+    middles, depths = np.arange(len(space.intermediate_size)), space.depths
+    per_middle = max(1, min(len(middles), CHUNK // len(depths)))
+    per_width = max(1, CHUNK // (len(depths) * per_middle))
+    for vocabulary, length in product(range(len(space.vocab_size)), range(len(space.max_length))):
+        for w in range(0, len(space.widths), per_width):
             for m in range(0, len(middles), per_middle):
-                chosen = pairs[p : p + per_pair]
-                yield np.array([vocabulary]), chosen, layers, middles[m : m + per_middle]
+                grid = dict(
+                    zip(WIDTH_GENES, _axis(space.widths[w : w + per_width], 0), strict=True)
+                )
+                grid |= dict(zip(DEPTH_GENES, _axis(depths, 1), strict=True))
+                grid[_MIDDLE] = middles[m : m + per_middle]
+                grid[_VOCABULARY], grid[_LENGTH] = np.array(vocabulary), np.array(length)
+                yield [grid[gene] for gene in range(len(GENES))]
 
 
-def _open_shapes(space: SearchSpace, grid: Grid) -> Shapes:
-    """Genes of a grid as arrays that broadcast to (v, p, l, i)."""
-    vocabulary, pairs, layers, middles = grid
-    return Shapes(
-        vocab_size=np.array(space.vocab_size)[vocabulary][:, None, None, None],
-        hidden_size=np.array(space.hidden_size)[pairs[:, 0]][:, None, None],
-        num_layers=np.array(space.num_layers)[layers][:, None],
-        num_heads=np.array(space.num_heads)[pairs[:, 1]][:, None, None],
-        intermediate_size=np.array(space.intermediate_size)[middles],
-        max_length=np.array(space.max_length),
-    )
+def _axis(rows: IntArray, axis: int) -> list[IntArray]:
+    """The columns of `rows`, each laid along one of three axes."""
+    shape = [1, 1, 1]
+    shape[axis] = len(rows)
+    return [column.reshape(shape) for column in rows.T]
 
 
 def _promising(
-    scores: Scores, fits: NDArray[np.bool_], grid: Grid, floor: int, top: int
+    scores: Scores, fits: NDArray[np.bool_], index: Grid, floor: int, top: int
 ) -> IntArray:
-    """Index rows (n, 5) of a grid that may be among the `top` best."""
-    vocabulary, pairs, layers, middles = grid
-    position: tuple[IntArray, ...] = np.nonzero(fits & (scores.flops >= floor))
-    flops = scores.flops[position]
-    if len(flops) > top:
-        keep = flops >= np.partition(flops, -top)[-top]  # ties stay: bytes decide
+    """Index rows (n, genes) of a grid that may be among the `top` best."""
+    position: tuple[IntArray, ...] = np.nonzero(fits & (scores.capacity >= floor))
+    capacity = scores.capacity[position]
+    if len(capacity) > top:
+        keep = capacity >= np.partition(capacity, -top)[-top]  # ties stay: bytes decide
         position = tuple(axis[keep] for axis in position)
-    v, p, n, m = position
-    return np.stack([vocabulary[v], pairs[p, 0], layers[n], pairs[p, 1], middles[m]], axis=1)
+    return np.stack([np.broadcast_to(i, fits.shape)[position] for i in index], axis=1)
 
 
 def _merge(problem: Problem, best: IntArray, more: IntArray, top: int) -> IntArray:

@@ -19,6 +19,7 @@ from deap import base, tools
 
 from codewren.budget import Budget
 from codewren.search.checkpoint import RunState, load_state, save_state
+from codewren.search.cost import Timing
 from codewren.search.operators import (
     Individual,
     mate,
@@ -28,7 +29,7 @@ from codewren.search.operators import (
     repair,
 )
 from codewren.search.ranking import Problem, pose
-from codewren.search.result import Formula, GenerationRecord, SearchResult
+from codewren.search.result import Formula, GenerationRecord, Proxy, SearchResult
 from codewren.search.space import SearchSpace
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import sha256_of
@@ -73,19 +74,22 @@ def search(
     settings: GeneticSettings | None = None,
     *,
     formula: Formula = "codewren",
+    proxy: Proxy = "executed",
+    timing: Timing | None = None,
     on_generation: Callable[[GenerationRecord], None] | None = None,
     checkpoint: Path | None = None,
 ) -> SearchResult:
-    """The architecture of most FLOPs within the budget, by the genetic algorithm.
+    """The architecture of most capacity within the budget, by the genetic algorithm.
 
-    `on_generation` is told of each generation; a run resumed from `checkpoint` tells only of
-    the new ones. Raises BudgetError if nothing fits, and OptionError if `checkpoint` was made
-    by another search.
+    `proxy` is what stands for capacity; `timing` predicts latency. `on_generation` is told of
+    each generation; a run resumed from `checkpoint` tells only of the new ones. Raises
+    BudgetError if nothing fits, and OptionError if `checkpoint` was made by another search.
     """
     settings = settings or GeneticSettings()
-    problem = pose(space, budget, kind, num_labels, formula)
+    problem = pose(space, budget, kind, num_labels, formula=formula, proxy=proxy, timing=timing)
     run = _Run(problem, settings)
-    key = sha256_of([space.sha256, budget.to_json(), kind, num_labels, formula, asdict(settings)])
+    asked = [space.sha256, budget.to_json(), kind, num_labels, formula, proxy, asdict(settings)]
+    key = sha256_of(asked)
     if checkpoint is not None and checkpoint.exists():
         run.restore(load_state(checkpoint, key, space))
     else:
@@ -98,7 +102,7 @@ def search(
         if on_generation is not None:
             on_generation(record)
     if not run.hall[0].fitness.feasible:
-        raise problem.nothing_fits(int(run.hall[0].fitness.size_bytes))
+        raise problem.nothing_fits(run.hall[0].fitness.size_bytes)
     return problem.answer(
         np.array([individual for individual in run.hall if individual.fitness.feasible]),
         run.evaluations,
@@ -186,22 +190,22 @@ class _Run:
         """Score all of them in one batch."""
         index = np.array(individuals, dtype=np.int64)
         scores = self.problem.score(index)
-        columns = (scores.violation, scores.flops, scores.size_bytes, *index.T)
+        columns = (scores.violation, scores.capacity, scores.size_bytes, *index.T)
         for individual, values in zip(individuals, zip(*columns, strict=True), strict=True):
-            individual.fitness.values = tuple(int(value) for value in values)
+            individual.fitness.values = tuple(value.item() for value in values)
         self.evaluations += len(individuals)
 
     def _record(self) -> GenerationRecord:
-        feasible = [i.fitness.flops for i in self.population if i.fitness.feasible]
+        feasible = [i.fitness.capacity for i in self.population if i.fitness.feasible]
         best = self.hall[0].fitness if self.hall[0].fitness.feasible else None
         record = GenerationRecord(
             generation=self.generation,
             evaluations=self.evaluations,
             restarts=self.restarts,
             feasible=len(feasible) / len(self.population),
-            best_gflops=best.flops / 1e9 if best else None,
-            median_gflops=float(np.median(feasible)) / 1e9 if feasible else None,
-            best_bytes=int(best.size_bytes) if best else None,
+            best_capacity=best.capacity if best else None,
+            median_capacity=float(np.median(feasible)) if feasible else None,
+            best_bytes=best.size_bytes if best else None,
         )
         self.logbook.record(**asdict(record))
         return record

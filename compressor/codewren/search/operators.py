@@ -16,15 +16,13 @@ from deap import base
 
 from codewren.search.cost import IntArray
 from codewren.search.ranking import Problem, best_rows
-from codewren.search.space import GENES, SearchSpace
+from codewren.search.space import DEPTH_GENES, GENES, WIDTH_GENES, SearchSpace
 
 __all__ = ["Fitness", "Individual", "mate", "mutate", "polish", "random_individual", "repair"]
 
-_HIDDEN, _HEADS = GENES.index("hidden_size"), GENES.index("num_heads")
-
 
 class Fitness(base.Fitness):  # type: ignore[misc]
-    """Bytes over budget, FLOPs, bytes, then the genes: compared in this order.
+    """Violation of the budget, capacity, bytes, then the genes: compared in this order.
 
     DEAP compares fitnesses lexicographically, so to put the violation first is constraint
     domination: nothing feasible (violation 0) ever loses to something infeasible. The genes
@@ -39,18 +37,18 @@ class Fitness(base.Fitness):  # type: ignore[misc]
         return bool(self.wvalues[0] == 0)
 
     @property
-    def flops(self) -> float:
-        """FLOPs of a prediction."""
-        return float(self.wvalues[1])
+    def capacity(self) -> int:
+        """FLOPs or parameters."""
+        return int(self.wvalues[1])
 
     @property
-    def size_bytes(self) -> float:
+    def size_bytes(self) -> int:
         """Bytes on disk."""
-        return -float(self.wvalues[2])
+        return -int(self.wvalues[2])
 
 
 class Individual(list[int]):
-    """Five indices, one per gene in the order of `GENES`, and their fitness."""
+    """Indices, one per gene in the order of `GENES`, and their fitness."""
 
     def __init__(self, genes: Any) -> None:
         super().__init__(genes)
@@ -60,8 +58,8 @@ class Individual(list[int]):
 def random_individual(space: SearchSpace, rng: Random) -> Individual:
     """A uniformly random valid individual."""
     individual = Individual(rng.randrange(len(values)) for values in space.genes)
-    pair = space.hidden_and_heads[rng.randrange(len(space.hidden_and_heads))]
-    individual[_HIDDEN], individual[_HEADS] = int(pair[0]), int(pair[1])
+    for genes, allowed in _coupled(space):
+        _assign(individual, genes, allowed[rng.randrange(len(allowed))])
     return individual
 
 
@@ -78,7 +76,8 @@ def mutate(individual: list[int], space: SearchSpace, rng: Random) -> None:
     Two at once, because at the edge of the budget a better neighbour is a trade: what one
     gene gives up another takes.
     """
-    for gene in rng.sample(range(len(GENES)), rng.choice((1, 2, 2))):
+    searched = [gene for gene, values in enumerate(space.genes) if len(values) > 1]
+    for gene in rng.sample(searched, min(len(searched), rng.choice((1, 2, 2)))):
         count = len(space.genes[gene])
         if rng.random() < 0.2:
             individual[gene] = rng.randrange(count)
@@ -88,12 +87,21 @@ def mutate(individual: list[int], space: SearchSpace, rng: Random) -> None:
 
 
 def repair(individual: list[int], space: SearchSpace) -> None:
-    """Move hidden size and heads, in place, to the nearest pair that goes together."""
-    hidden, heads = individual[_HIDDEN], individual[_HEADS]
-    if space.hidden_size[hidden] % space.num_heads[heads]:
-        distance = np.abs(space.hidden_and_heads - (hidden, heads)).sum(axis=1)
-        pair = space.hidden_and_heads[np.argmin(distance)]
-        individual[_HIDDEN], individual[_HEADS] = int(pair[0]), int(pair[1])
+    """Move genes that constrain each other, in place, to the nearest values that go together."""
+    if bool(space.valid(np.array([individual]))[0]):
+        return
+    for genes, allowed in _coupled(space):
+        distance = np.abs(allowed - [individual[gene] for gene in genes]).sum(axis=1)
+        _assign(individual, genes, allowed[np.argmin(distance)])
+
+
+def _coupled(space: SearchSpace) -> tuple[tuple[tuple[int, ...], IntArray], ...]:
+    return (WIDTH_GENES, space.widths), (DEPTH_GENES, space.depths)
+
+
+def _assign(individual: list[int], genes: tuple[int, ...], values: IntArray) -> None:
+    for gene, value in zip(genes, values, strict=True):
+        individual[gene] = int(value)
 
 
 def polish(individual: list[int], problem: Problem, reach: int) -> tuple[list[int], int]:
@@ -103,7 +111,8 @@ def polish(individual: list[int], problem: Problem, reach: int) -> tuple[list[in
     batch. Returns the genes, never worse than before, and the number of evaluations.
     """
     row, evaluations = np.array(individual, dtype=np.int64), 0
-    for pair in combinations(range(len(GENES)), 2):
+    searched = [gene for gene, values in enumerate(problem.space.genes) if len(values) > 1]
+    for pair in combinations(searched, 2):
         index = _window(row, problem.space, pair, reach)
         best = best_rows(problem.score(index), index, 1)[0]
         row, evaluations = index[best], evaluations + len(index)

@@ -71,4 +71,4 @@ def paper_cost(shapes: Shapes) -> Costs:
     parameters, flops, size_bytes = np.broadcast_arrays(
         paper_parameters(shapes), paper_flops(shapes), paper_bytes(shapes)
     )
-    return Costs(parameters, flops, size_bytes)
+    return Costs(parameters, flops, flops, size_bytes)

@@ -10,19 +10,38 @@ from codewren.budget import Budget
 from codewren_runtime.errors import OptionError
 from codewren_runtime.types import Architecture, TaskKind
 
-__all__ = ["Candidate", "Certificate", "Formula", "GenerationRecord", "SearchResult"]
+__all__ = [
+    "Candidate",
+    "Certificate",
+    "Formula",
+    "GenerationRecord",
+    "Proxy",
+    "SearchResult",
+    "capacity",
+]
 
 Formula = Literal["codewren", "paper"]
+Proxy = Literal["flops", "executed", "parameters"]
+"""What stands for capacity: FLOPs of the student module (the paper's proxy), those that the
+exported graph really executes, or parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An architecture with its parameters, FLOPs of a prediction and bytes on disk."""
+    """An architecture with its parameters, FLOPs of a prediction and bytes on disk.
+
+    `executed` are the FLOPs that the exported graph runs; `latency_ms` is predicted, None
+    without a latency model. `limited_by` says what stops it from growing: "size", "latency",
+    both, or nothing but the edge of the space.
+    """
 
     architecture: Architecture
     parameters: int
     flops: int
+    executed: int
     size_bytes: int
+    latency_ms: float | None = None
+    limited_by: tuple[str, ...] = ()
 
     @property
     def gflops(self) -> float:
@@ -30,21 +49,26 @@ class Candidate:
         return self.flops / 1e9
 
 
+def capacity(candidate: Candidate, proxy: Proxy) -> int:
+    """What `proxy` says of a candidate."""
+    return int(getattr(candidate, proxy))
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRecord:
     """One generation of the genetic algorithm.
 
-    `best_gflops` is of the best feasible architecture so far (None: none yet),
-    `median_gflops` of the feasible part of the population, `feasible` that part's share,
-    `evaluations` and `restarts` those since the start.
+    `best_capacity` (by the search's proxy) is of the best feasible
+    architecture so far (None: none yet), `median_capacity` of the feasible part of the
+    population, `feasible` that part's share, `evaluations` and `restarts` those since the start.
     """
 
     generation: int
     evaluations: int
     restarts: int
     feasible: float
-    best_gflops: float | None
-    median_gflops: float | None
+    best_capacity: int | None
+    median_capacity: float | None
     best_bytes: int | None
 
 
@@ -63,6 +87,7 @@ class SearchResult:
     `candidates` are the best few, best first; `candidates[0]` is the answer. A search by
     enumeration has a certificate and no seed, settings or history; the runners-up of the
     genetic algorithm are the best that it met, those of an enumeration the best that exist.
+    With `pareto` the candidates are a front of bytes, latency and capacity.
     """
 
     candidates: tuple[Candidate, ...]
@@ -70,6 +95,7 @@ class SearchResult:
     space_sha256: str
     budget: Budget
     formula: Formula
+    proxy: Proxy
     kind: TaskKind
     num_labels: int
     evaluations: int
@@ -77,6 +103,7 @@ class SearchResult:
     settings: Mapping[str, Any] | None = None
     certificate: Certificate | None = None
     history: tuple[GenerationRecord, ...] = ()
+    pareto: bool = False
 
     @property
     def best(self) -> Candidate:
@@ -99,6 +126,7 @@ class SearchResult:
             "space_sha256": self.space_sha256,
             "budget": self.budget.to_json(),
             "formula": self.formula,
+            "proxy": self.proxy,
             "kind": self.kind,
             "num_labels": self.num_labels,
             "evaluations": self.evaluations,
@@ -106,6 +134,7 @@ class SearchResult:
             "settings": None if self.settings is None else dict(self.settings),
             "certificate": None if self.certificate is None else asdict(self.certificate),
             "history": [asdict(record) for record in self.history],
+            "pareto": self.pareto,
         }
 
     @classmethod
@@ -144,4 +173,5 @@ def _record(kind: type[Record], item: Mapping[str, Any]) -> Record:
 
 def _candidate(item: Mapping[str, Any]) -> Candidate:
     architecture = Architecture.from_json(item["architecture"])
-    return _record(Candidate, {**item, "architecture": architecture})
+    limits = tuple(item["limited_by"])
+    return _record(Candidate, {**item, "architecture": architecture, "limited_by": limits})

@@ -17,7 +17,7 @@ from codewren_runtime.files import file_sha256, write_bytes
 if TYPE_CHECKING:
     from codewren_distill.settings import TrainingSettings
 
-__all__ = ["DistillSettings", "distill"]
+__all__ = ["DistillSettings", "distill", "keep_samples"]
 
 SAMPLES = 256
 
@@ -81,7 +81,7 @@ def distill(
             report=watch.report,
         )
     draw_curves(folder)
-    _keep_samples(run, data)
+    keep_samples(run, data)
     done = step.finish(
         {
             "parameters": student.parameters,
@@ -95,7 +95,7 @@ def distill(
     return done
 
 
-def _keep_samples(run: Run, data: Dataset) -> None:
+def keep_samples(run: Run, data: Dataset) -> None:
     """Keep real inputs beside the student: export's gates are measured on them."""
     stride = max(1, len(data.examples) // SAMPLES)
     chosen = data.examples[::stride][:SAMPLES]

@@ -96,10 +96,11 @@ def evaluate_folder(reporter: Reporter, folder: Path, title: str, test: Dataset)
 def evaluate_bundle(reporter: Reporter, path: Path, title: str, test: Dataset) -> Row:
     """One row: a bundle, through the runtime on one thread."""
     model = load(path)
-    answers = []
+    answers, predicted = [], []
     with reporter.step("evaluate bundle", len(test.examples)) as bar:
         for prediction in _predictions(model, test.examples):
             answers.append([prediction.probabilities[label] for label in model.labels])
+            predicted.append(model.labels.index(prediction.label))  # by the bundle's threshold
             bar.advance()
 
     def one(example: Example) -> object:
@@ -108,7 +109,7 @@ def evaluate_bundle(reporter: Reporter, path: Path, title: str, test: Dataset) -
         return model.predict_pair(example.text, example.text2)
 
     latency = _p50(one, test.examples)
-    return Row(title, score(np.asarray(answers), _labels(test)), path.stat().st_size, latency)
+    return Row(title, score(answers, _labels(test), predicted), path.stat().st_size, latency)
 
 
 def _predictions(model: Model, examples: Sequence[Example]) -> Iterator[Prediction]:

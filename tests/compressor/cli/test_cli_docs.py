@@ -13,8 +13,8 @@ from codewren_distill.settings import TrainingSettings
 DOCS = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text()
 COMMANDS = {command.name: command.callback for command in app.registered_commands}
 VERBS = {
-    "search", "finetune", "label", "distill", "export",
-    "predict", "evaluate", "inspect", "run", "demo",
+    "calibrate", "search", "finetune", "label", "distill", "import", "export",
+    "predict", "evaluate", "inspect", "run", "demo", "lsp",
 }  # fmt: skip
 
 

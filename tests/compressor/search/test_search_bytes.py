@@ -24,6 +24,7 @@ CORPUS = [inspect.getsource(module) for module in (argparse, inspect, subprocess
         (Architecture(1000, 96, 1, 1, 256, 64), "single", 5, 32),
         (Architecture(2000, 128, 3, 4, 96, 64), "pair", 2, 8),
         (Architecture(1000, 64, 2, 2, 320, 400), "pair", 3, 16),
+        (Architecture(1500, 144, 4, 8, 64, 128, 64, 2), "single", 2, 8),
     ],
 )
 def test_predicted_bytes_are_those_of_the_real_bundle_and_on_the_safe_side(

@@ -29,25 +29,30 @@ def test_the_papers_optimum_is_certified() -> None:
 values = st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True).map(sorted).map(tuple)
 
 
-@given(values, values, values, values, st.integers(1, 12), st.integers(1, 400_000))
+@given(values, values, values, values, values, values, st.integers(1, 12), st.integers(1, 400_000))
 @settings(max_examples=40, deadline=None)
 def test_it_agrees_with_looking_at_each(
     hidden: tuple[int, ...],
     layers: tuple[int, ...],
     heads: tuple[int, ...],
     middles: tuple[int, ...],
+    embeddings: tuple[int, ...],
+    shared: tuple[int, ...],
     top: int,
     size: int,
 ) -> None:
-    heads = tuple(sorted({1, *heads}))
-    space = SearchSpace("s", (300, 700), hidden, layers, heads, middles, 20)
+    heads, shared = tuple(sorted({1, *heads})), tuple(sorted({1, *shared}))
+    embeddings = (0, *embeddings)
+    space = SearchSpace(
+        "s", (300, 700), hidden, layers, heads, middles, (20, 30), embeddings, shared
+    )
     fits = []
-    for v, h, n, a, m in product(*space.genes):
-        if h % a == 0:
-            architecture = Architecture(v, h, n, a, m, 20)
+    for v, h, n, a, m, x, e, g in product(*space.genes):
+        if h % a == 0 and n % g == 0 and e < h:
+            architecture = Architecture(v, h, n, a, m, x, e, g)
             if (size_bytes := predict_bytes(architecture, "pair", 3, 8)) <= size:
                 flops = count_flops(architecture, "pair", 3)
-                fits.append((-flops, size_bytes, v, h, n, a, m, architecture))
+                fits.append((-flops, size_bytes, v, h, n, a, m, x, e, g, architecture))
     if not fits:
         with pytest.raises(BudgetError):
             enumerate_space(space, Budget(size), "pair", 3, top=top)

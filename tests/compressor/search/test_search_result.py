@@ -26,22 +26,29 @@ from codewren_runtime.types import Architecture
 counts = st.integers(0, 2**62)
 figures = st.floats(0, 1e9)
 records = st.builds(
-    GenerationRecord, counts, counts, counts, st.floats(0, 1), st.none() | figures,
+    GenerationRecord, counts, counts, counts, st.floats(0, 1), st.none() | counts,
     st.none() | figures, st.none() | counts,
 )  # fmt: skip
 candidates = st.builds(
     Candidate,
     st.builds(Architecture, st.just(1000), st.sampled_from([8, 16]), st.integers(1, 12),
               st.sampled_from([1, 8]), counts.map(lambda n: n + 1)),
-    counts, counts, counts,
+    counts, counts, counts, counts, st.none() | figures,
+    st.sampled_from([(), ("size",), ("size", "latency")]),
 )  # fmt: skip
 results = st.builds(
     SearchResult,
     st.lists(candidates, min_size=1, max_size=3).map(tuple),
     st.text(min_size=1),
     st.text(),
-    st.builds(Budget, st.integers(1, 10**12), st.sampled_from([8, 16, 32])),
+    st.builds(
+        Budget,
+        st.integers(1, 10**12),
+        st.sampled_from([8, 16, 32]),
+        st.none() | st.floats(0.001, 1e6),
+    ),
     st.sampled_from(["codewren", "paper"]),
+    st.sampled_from(["flops", "executed", "parameters"]),
     st.sampled_from(["single", "pair"]),
     st.integers(2, 100),
     counts,

@@ -30,7 +30,7 @@ def test_the_papers_space_is_whole() -> None:
     assert space.vocab_size[0] == 1000
     assert space.vocab_size[-1] == 50_000
     assert space.intermediate_size[-1] == 3040
-    assert space.max_length == 400
+    assert space.max_length == (400,)
 
 
 @pytest.mark.parametrize("name", named_spaces())
@@ -49,12 +49,23 @@ def test_combinations_that_do_not_divide_are_left_out(tmp_path: Path) -> None:
     space = load_space(write(tmp_path, GOOD))
     # 4 heads divide 20 only: of 6 pairs 4 are left, times 2 vocabularies.
     assert space.size == 8
-    grid = np.stack(np.meshgrid(*(np.arange(len(g)) for g in space.genes)), -1).reshape(-1, 5)
+    grid = np.stack(np.meshgrid(*(np.arange(len(g)) for g in space.genes)), -1).reshape(
+        -1, len(space.genes)
+    )
     valid = grid[space.valid(grid)]
     assert len(valid) == space.size
     assert all(space.architecture(row).hidden_size for row in valid)
     with pytest.raises(OptionError, match="divisible"):
-        space.architecture([0, 0, 0, 1, 0])
+        space.architecture([0, 0, 0, 1, 0, 0, 0, 0])
+
+
+def test_genes_beyond_the_paper_are_left_out_or_searched(tmp_path: Path) -> None:
+    assert load_space(write(tmp_path, GOOD)).architecture([0] * 8).family == "roberta"
+    more = "embedding_size = [0, 10]\nshared_layers = 1\n"
+    space = load_space(write(tmp_path, GOOD + more))
+    # An embedding of 10 is narrower than 20 and 30 only: 3 pairs of hidden size and heads more.
+    assert space.size == 8 + 6
+    assert space.architecture([0, 1, 0, 0, 0, 0, 1, 0]).embedding_size == 10
 
 
 def test_the_hash_is_of_the_values_not_of_the_name(tmp_path: Path) -> None:
@@ -71,7 +82,9 @@ def test_the_hash_is_of_the_values_not_of_the_name(tmp_path: Path) -> None:
         ("max_length = 64", "max_length = '64'", "max_length"),
         ("num_layers", "layers", "unknown key 'layers'"),
         ("num_layers = [1]", "num_layers = []", "num_layers has no values"),
-        ("num_layers = [1]", "num_layers = 1", "give a list"),
+        ("num_layers = [1]", "num_layers = '1'", "give a number, a list"),
+        ("num_layers = [1]", "num_layers = [1]\nshared_layers = [2]", "no value of shared_layers"),
+        ("num_layers = [1]", "num_layers = [1]\nembedding_size = [30]", "above embedding_size"),
         ("num_layers = [1]", "num_layers = [0]", "out of range"),
         ("num_layers = [1]", "num_layers = [true]", "out of range"),
         ("num_layers = [1]", "num_layers = [1.5]", "out of range"),
@@ -97,7 +110,7 @@ def test_a_bad_space_is_named_with_its_fault(tmp_path: Path, old: str, new: str,
 
 
 def test_a_space_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"papr: no such space .* paper, small"):
+    with pytest.raises(OptionError, match=r"papr: no such space .* paper, small, wide"):
         load_space("papr")
     with pytest.raises(OptionError, match="no such space"):
         load_space(tmp_path)

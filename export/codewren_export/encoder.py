@@ -1,0 +1,84 @@
+"""An encoder as plain arrays: all that its graph is written from, whatever its family.
+
+Matrices are (in, out), so that a row times a matrix is a layer's answer. Layers that share
+their weights are the same object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Activation", "Array", "Encoder", "Head", "Layer", "Linear", "Norm", "Pooling"]
+
+Array = NDArray[np.float32]
+Activation = Literal["gelu", "gelu_tanh", "relu"]
+Pooling = Literal["mean", "first"]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """`x @ weight + bias`: weight (in, out), bias (out,)."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """Layer normalisation over the last axis: weight and bias (width,)."""
+
+    weight: Array
+    bias: Array
+    epsilon: float
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A transformer layer, normalised after each half: attention, then feed-forward.
+
+    `qkv` gives queries, keys and values side by side, (H, 3H), each by heads.
+    """
+
+    heads: int
+    qkv: Linear
+    output: Linear
+    attention_norm: Norm
+    up: Linear
+    activation: Activation
+    down: Linear
+    norm: Norm
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Logits from the pooled token: dense, tanh, out."""
+
+    dense: Linear
+    out: Linear
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """A whole model of a text.
+
+    `words` (vocabulary, E); `positions` (window, E), row 0 for the first token, with the row of
+    the one token type added; `projection` from E to the hidden size H where they differ.
+    The answer is the tokens' mean or the first of them, and goes through the `head` if any.
+    """
+
+    words: Array
+    positions: Array
+    norm: Norm
+    projection: Linear | None
+    layers: tuple[Layer, ...]
+    pooling: Pooling
+    head: Head | None
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of a token between two layers."""
+        return len(self.layers[0].norm.weight)

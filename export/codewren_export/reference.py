@@ -1,0 +1,103 @@
+"""The plain graphs of torch's own exporter: what optimum makes of a model, and the pair head.
+
+A bundle ships the graph of `codewren_export.graph` instead; optimum's, made in another way from
+the same model, is what that one must agree with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from optimum.exporters.onnx import export
+from optimum.exporters.tasks import TasksManager
+from torch import Tensor, nn
+
+from codewren_export.encoder import Pooling
+from codewren_export.exportable import Exportable
+from codewren_export.graph import OPSET
+
+__all__ = ["PooledEncoder", "head_graph", "reference_graph"]
+
+EXAMPLE_LENGTH = 16
+
+
+class PooledEncoder(nn.Module):
+    """An encoder with its pooling: token ids and mask (n, length) to embeddings (n, hidden)."""
+
+    def __init__(self, encoder: nn.Module, pooling: Pooling) -> None:
+        super().__init__()
+        self.encoder, self.pooling = encoder, pooling
+        self.config = encoder.config  # optimum looks for it on what it exports
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+        """The one output, `embedding`."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
+        if self.pooling == "first":
+            return {"embedding": hidden[:, 0]}
+        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        return {"embedding": (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)}
+
+
+def reference_graph(exportable: Exportable, folder: Path) -> onnx.ModelProto:
+    """input_ids and attention_mask (n, length) to `logits` (n, labels) or `embedding` (n, H)."""
+    path = folder / "text.onnx"
+    model: Any = exportable.model
+    siamese = exportable.kind == "siamese"
+    task = "feature-extraction" if siamese else "text-classification"
+    kind = TasksManager.get_exporter_config_constructor(
+        "onnx", model_type=model.config.model_type, task=task, library_name="transformers"
+    ).func
+    config = (_embedding(kind) if siamese else _two_inputs(kind))(model.config, task=task)
+    # optimum's example input is 16 tokens long, more than the smallest windows hold.
+    length = min(EXAMPLE_LENGTH, exportable.architecture.max_length)
+    export(
+        (PooledEncoder(model, exportable.pooling) if siamese else model).eval(),
+        config,
+        path,
+        opset=OPSET,
+        input_shapes={"sequence_length": length},
+    )
+    return onnx.load(path)
+
+
+def head_graph(head: nn.Module, hidden_size: int, folder: Path) -> onnx.ModelProto:
+    """embedding_1 and embedding_2 (n, H) to `logits` (n, labels)."""
+    path = folder / "head.onnx"
+    inputs = ["embedding_1", "embedding_2"]
+    torch.onnx.export(
+        head.eval(),
+        (torch.zeros(2, hidden_size), torch.zeros(2, hidden_size)),
+        str(path),
+        input_names=inputs,
+        output_names=["logits"],
+        dynamic_axes={name: {0: "batch_size"} for name in (*inputs, "logits")},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    return onnx.load(path)
+
+
+def _two_inputs(kind: Any) -> Any:
+    """Optimum's configuration of a family without token types, which no student has."""
+
+    class Config(kind):  # type: ignore[misc]  # optimum is untyped
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            axes = {0: "batch_size", 1: "sequence_length"}
+            return {"input_ids": axes, "attention_mask": axes}
+
+    return Config
+
+
+def _embedding(kind: Any) -> Any:
+    """The same with the one output of `PooledEncoder`."""
+
+    class Config(_two_inputs(kind)):  # type: ignore[misc]
+        @property
+        def outputs(self) -> dict[str, dict[int, str]]:
+            return {"embedding": {0: "batch_size"}}
+
+    return Config
