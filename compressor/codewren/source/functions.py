@@ -123,6 +123,12 @@ def _inner(node: Node) -> Node | None:
     """The next node on the way from a function to its name."""
     if node.type in _WRAPPERS:
         return node.named_children[0] if node.named_children else None
+    if node.type == "function_declarator" and node.has_error:
+        # `API number_t name(…)`: with a macro unknown, the type is taken for the name and the
+        # name for an error behind it.
+        for child in node.children[1:2]:
+            if child.is_error and child.named_children:
+                return child.named_children[-1]
     return node.child_by_field_name("name") or node.child_by_field_name("declarator")
 
 

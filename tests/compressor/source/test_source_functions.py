@@ -75,6 +75,11 @@ def test_languages_by_suffix() -> None:
     ]  # fmt: skip
 
 
+def test_a_macro_before_the_type_does_not_hide_the_name() -> None:
+    source = b"API number_t first (int a) { return 0; }\nAPI void *second(void) { return 0; }\n"
+    assert [f.name for f in find_functions(source, Language.C)] == ["first", "second"]
+
+
 def test_a_header_of_cpp_is_known_by_its_lines() -> None:
     assert language_of("a.h", b"#pragma once\n  class B {};\n") is Language.CPP
     assert language_of("a.h", b"template <class T> T f(T t);") is Language.CPP
