@@ -8,7 +8,10 @@ from hashlib import blake2b
 from urllib.parse import unquote, urlsplit
 
 from codewren.lsp.lines import LineIndex, Place
-from codewren.source import Function, Language, ParseTimeoutError, find_functions, language_of
+from codewren.source import Function, Language, find_functions, language_of
+from codewren_runtime.errors import DataError
+
+MOST_SECONDS = 5.0
 
 __all__ = ["Located", "innermost", "locate", "resolve_language"]
 
@@ -26,14 +29,13 @@ class Located:
 
 
 def locate(text: str, language: Language) -> list[Located]:
-    """The functions in `text`, in their order; none in one over which the parser ponders."""
+    """The functions in `text`, in their order; none where parsing takes `MOST_SECONDS` of CPU."""
     # What no UTF-8 has becomes one `?` each, so that characters keep their count.
     source = text.encode("utf-8", "replace")
     try:
-        found = find_functions(source, language)
-    except ParseTimeoutError:
+        functions = find_functions(source, language, cpu_seconds=MOST_SECONDS)
+    except DataError:  # hostile text: while it parses, no other document is served
         return []
-    functions = sorted(found, key=lambda f: (f.start_byte, -f.end_byte))
     offsets = _characters(source, functions)
     index = LineIndex(text)
     return [_located(text, index, function, offsets) for function in functions]

@@ -11,8 +11,9 @@ from codewren.progress import Reporter
 from codewren.scan.answers import Answers
 from codewren.scan.files import SourceFile
 from codewren.scan.findings import Finding, Reason
-from codewren.scan.reading import functions_of, place_of, read_file
-from codewren.source import ParseTimeoutError, language_of
+from codewren.scan.reading import place_of, read_file
+from codewren.source import find_functions, language_of
+from codewren_runtime.errors import DataError
 
 __all__ = ["MAX_REASONS", "explained"]
 
@@ -56,12 +57,12 @@ def _text(finding: Finding, root: str) -> str | None:
     """The function's text, read once more."""
     (place,) = finding.places
     source = read_file(SourceFile(str(Path(root) / place.file), place.file))
-    language = language_of(place.file, source if isinstance(source, bytes) else b"")
+    language = language_of(place.file)
     if isinstance(source, str) or language is None:
         return None
     try:
-        functions = functions_of(source, language)
-    except ParseTimeoutError:
+        functions = find_functions(source, language)
+    except DataError:
         return None
     same = (f.text for f in functions if place_of(place.file, source, f) == place)
     return next(same, None)

@@ -16,9 +16,10 @@ import numpy as np
 from codewren.progress import Bar
 from codewren.scan.answers import Answers, Array
 from codewren.scan.files import MAX_BYTES, TOO_LARGE, UNREADABLE, SourceFile
-from codewren.source import Function, Language, ParseTimeoutError, find_functions, language_of
+from codewren.source import Function, find_functions, language_of
+from codewren_runtime.errors import DataError
 
-__all__ = ["FileAnswers", "Place", "functions_of", "place_of", "read_file", "read_files"]
+__all__ = ["FileAnswers", "Place", "place_of", "read_file", "read_files"]
 
 BINARY, PONDERED = "binary", "too hard to parse"
 
@@ -90,17 +91,6 @@ def read_file(file: SourceFile) -> bytes | str:
     return BINARY if b"\0" in source else source
 
 
-def functions_of(source: bytes, language: Language) -> list[Function]:
-    """The functions that lie in no other; one within another is judged as part of it."""
-    outermost: list[Function] = []
-    end = 0
-    for function in sorted(find_functions(source, language), key=lambda f: f.start_byte):
-        if function.start_byte >= end:
-            outermost.append(function)
-            end = function.end_byte
-    return outermost
-
-
 def _next(pending: deque[Future[FileAnswers]], skipped: Counter[str], bar: Bar) -> FileAnswers:
     result = pending.popleft().result()
     if result.skipped is not None:
@@ -113,15 +103,15 @@ def _read(file: SourceFile, answers: Answers, stop: Event) -> FileAnswers:
     source = read_file(file)
     if isinstance(source, str):
         return FileAnswers(skipped=source)
-    language = language_of(file.path, source)
+    language = language_of(file.path)
     assert language is not None
     key = answers.key(f"file {language}", source)
     stored = answers.cache.get(key)
     if stored is not None and (known := _unpack(stored, file.name, answers)) is not None:
         return known
     try:
-        functions = functions_of(source, language)
-    except ParseTimeoutError:
+        functions = find_functions(source, language)
+    except DataError:
         return FileAnswers(skipped=PONDERED)
     found = []
     for function in functions:
