@@ -19,6 +19,7 @@ from codewren.cli import (
     lsp,
     predict,
     run,
+    scan,
     search,
 )
 from codewren_runtime.errors import CodewrenError
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 MODULES = (
     demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
-    inspect, lsp,
+    scan, inspect, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

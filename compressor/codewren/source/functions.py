@@ -201,6 +201,12 @@ def _inner(declarator: Node) -> Node | None:
     if inner is None and declarator.type in ("parenthesized_declarator", "reference_declarator"):
         named = declarator.named_children
         inner = named[-1] if named else None
+    if declarator.type == "function_declarator" and declarator.has_error:
+        # `API number_t name(…)`: behind a macro that the parser cannot know, the type is taken
+        # for the name, and the name for an error that follows it.
+        for child in declarator.children[1:2]:
+            if child.is_error and child.named_children:
+                return child.named_children[-1]
     return inner
 
 

@@ -122,6 +122,11 @@ def test_bytes_that_are_no_utf8_keep_the_offsets_right() -> None:
     assert source[second.start_byte :].startswith(b"int g")
 
 
+def test_a_macro_before_the_type_does_not_hide_the_name() -> None:
+    source = b"API number_t first (int a) { return 0; }\nAPI void *second(void) { return 0; }\n"
+    assert [f.name for f in find_functions(source, Language.C)] == ["first", "second"]
+
+
 def test_syntax_errors_do_not_hide_the_other_functions() -> None:
     source = b"int a(void) { return 1; }\nint @@ %% )( ;\nint b(void) { return 2; }\n"
     assert [f.name for f in find_functions(source, Language.C)] == ["a", "b"]
