@@ -21,6 +21,7 @@ __all__ = [
     "fingerprinted",
     "read_baseline",
     "rule_id",
+    "shown",
     "unknown",
     "write_baseline",
 ]
