@@ -93,7 +93,7 @@ def scan(paths: Sequence[Path], settings: ScanSettings, reporter: Reporter) -> S
         answers = Answers(read_bundle(settings.bundle), _cache(settings, reporter, stack))
         label, threshold = _verdict(answers, settings)
         baseline = read_baseline(settings.baseline) if settings.baseline else frozenset()
-        rule = rule_id(answers.model.task.name, label)
+        rule = rule_id(answers.task.name, label)
         work = _Work(paths, answers, rule, label, threshold, settings, reporter)
         every = fingerprinted(work.clones() if answers.is_pair else work.flagged())
         if settings.new_baseline is not None:
@@ -102,7 +102,7 @@ def scan(paths: Sequence[Path], settings: ScanSettings, reporter: Reporter) -> S
         if not answers.is_pair:
             findings = explained(findings, settings.explain, work.root, answers, reporter)
     result = ScanResult(
-        answers.model.task.name, label, threshold, work.root, len(work.files), work.functions,
+        answers.task.name, label, threshold, work.root, len(work.files), work.functions,
         dict(sorted(work.skipped.items())), len(every) - len(findings), findings,
     )  # fmt: skip
     if settings.sarif is not None:
@@ -136,7 +136,7 @@ class _Work:
 
     def flagged(self) -> Iterator[Finding]:
         """Single texts: the functions whose label has at least the threshold."""
-        at = self.answers.model.labels.index(self.label)
+        at = self.answers.task.labels.index(self.label)
         for place, answer in self._judged():
             if answer[at] >= self.threshold:
                 yield Finding(self.rule, self.label, float(answer[at]), (place,))
@@ -167,7 +167,7 @@ class _Work:
 
 def _verdict(answers: Answers, settings: ScanSettings) -> tuple[str, float]:
     """The label that is looked for and its least probability."""
-    labels, decision = answers.model.labels, answers.bundle.manifest.decision
+    labels, decision = answers.task.labels, answers.bundle.manifest.decision
     label = settings.label or decision.positive or (labels[1] if len(labels) == 2 else None)
     if label not in labels:
         wanted = "which label is looked for?" if label is None else f"there is no label {label!r}"
