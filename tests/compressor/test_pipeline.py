@@ -24,6 +24,7 @@ labels = ["safe", "vulnerable"]
 train = "train.jsonl"
 unlabelled = "unlabelled.jsonl"
 test = "test.jsonl"
+validation = "validation.jsonl"
 text = "code"
 label = "bad"
 [search]
@@ -41,6 +42,9 @@ num_layers = 1
 num_heads = 2
 intermediate_size = 32
 max_length = 48
+[export]
+threshold = "f1"
+long_inputs = "split-mean"
 [distill]
 epochs = 8
 batch_size = 8
@@ -75,7 +79,9 @@ def folder(tmp_path: Path) -> Path:
     """A recipe with its data, in a folder with a space in its name."""
     place = tmp_path / "with space"
     place.mkdir()
-    for seed, (name, count) in enumerate({"train": 240, "unlabelled": 240, "test": 80}.items()):
+    for seed, (name, count) in enumerate(
+        {"train": 240, "unlabelled": 240, "test": 80, "validation": 60}.items()
+    ):
         lines = "".join(json.dumps(row) + "\n" for row in _rows(count, seed))
         (place / f"{name}.jsonl").write_text(lines)
     (place / "recipe.toml").write_text(RECIPE)
@@ -117,6 +123,10 @@ def test_a_recipe_goes_through_and_a_second_run_skips_all_of_it(folder: Path) ->
     assert bundle.stat().st_size == report["rows"][-1]["bytes"] <= 200_000
     for name in ("report.md", "report.png", "search.png", "student/curves.png"):
         assert (folder / "run" / name).stat().st_size > 0
+    manifest = load(bundle).manifest
+    assert manifest.long_inputs == "split-mean"
+    assert manifest.decision.calibration["rows"] == 60
+    assert manifest.decision.calibration["threshold"] == "f1"
     prediction = load(bundle).predict("int f(void) { strcpy(buf); }")
     assert prediction.probability == max(prediction.probabilities.values())
     before = bundle.read_bytes()

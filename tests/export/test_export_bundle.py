@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from codewren_export import STAGES, Exportable, export_bundle
+from codewren_export.calibration import fit_temperature
 from codewren_export.encoder import Encoder
 from codewren_export.graph import text_graph
 from codewren_runtime import load, read_bundle
@@ -186,3 +187,40 @@ def test_same_input_gives_the_same_bytes_and_not_a_word(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0]
     first, second = ((tmp_path / seed / "m.wren").read_bytes() for seed in ("1", "2"))
     assert first == second
+
+
+LABELLED = [Example(f"def f{i}(x):\n    return x + {i}", None, i % 2) for i in range(40)]
+
+
+def test_calibration_is_of_what_ships(exportable: MakeExportable, tmp_path: Path) -> None:
+    made = exportable(TINY, "single")
+    given = replace(
+        made,
+        task=made.task,
+        labelled=LABELLED,
+        long_inputs="split-mean",
+    )
+    report = export_bundle(given, tmp_path / "m.wren")
+    manifest = read_bundle(tmp_path / "m.wren").manifest
+    assert manifest.long_inputs == "split-mean"
+    assert manifest.decision.to_json() == report.decision
+    assert manifest.decision.calibration["rows"] == 40
+    model = load(tmp_path / "m.wren")
+    logits = np.stack([model.logits(example.text) for example in LABELLED]).astype(np.float64)
+    labels = np.array([example.label for example in LABELLED])
+    assert manifest.decision.temperature == pytest.approx(fit_temperature(logits, labels), abs=1e-5)
+    prediction = model.predict(LABELLED[0].text)
+    assert prediction.label == model.labels[int(logits[0].argmax())]
+
+
+def test_rows_to_calibrate_on_must_fit(exportable: MakeExportable, tmp_path: Path) -> None:
+    given = exportable(TINY, "single")
+    with pytest.raises(OptionError, match="needs a label"):
+        replace(given, labelled=[Example("a")])
+    with pytest.raises(OptionError, match="does not fit"):
+        replace(given, labelled=[Example("a", "b", 0)])
+    with pytest.raises(OptionError, match="split-max"):
+        replace(given, long_inputs="split-max")
+    with pytest.raises(OptionError, match="at least 30"):
+        export_bundle(replace(given, labelled=LABELLED[:9]), tmp_path / "m.wren")
+    assert not list(tmp_path.iterdir())
