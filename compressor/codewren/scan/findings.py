@@ -21,6 +21,7 @@ __all__ = [
     "fingerprinted",
     "read_baseline",
     "rule_id",
+    "shown",
     "unknown",
     "write_baseline",
 ]
@@ -89,7 +90,7 @@ class Finding:
 
 def rule_id(task: str, label: str) -> str:
     """`codewren/<task>/<label>`, of characters that every reader of SARIF takes."""
-    return "/".join(re.sub(r"[^\w.-]+", "-", part) for part in ("codewren", task, label))
+    return "/".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in ("codewren", task, label))
 
 
 def fingerprinted(findings: Iterable[Finding]) -> list[Finding]:

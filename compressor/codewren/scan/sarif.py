@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from codewren import __version__
-from codewren.scan.findings import Finding, Reason
+from codewren.scan.findings import Finding, Reason, shown
 from codewren.scan.reading import Place
 
 __all__ = ["MAX_RESULTS", "SarifRun", "to_sarif"]
@@ -106,7 +106,7 @@ def _message(finding: Finding) -> str:
     share = f"{100 * finding.probability:.1f} %"
     if not others:
         return f"{own.function}: {finding.label} with a probability of {share}."
-    first = f"{others[0].function} ({others[0].file}:{others[0].start_line})"
+    first = f"{others[0].function} ({shown(others[0].file)}:{others[0].start_line})"
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     return f"{own.function}: {finding.label} as {first}{more}, with a probability of {share}."
 
