@@ -147,16 +147,18 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def javascript(modules: Path) -> Callable[[str, dict[str, Any]], Any]:
+def javascript(
+    modules: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, dict[str, Any]], Any]:
     """Runs a script of `js/` on a JSON value and gives its answer."""
+    question = tmp_path_factory.mktemp("question") / "question.json"
 
     def run(script: str, value: dict[str, Any]) -> Any:
         for path in JS.glob("*.mjs"):
             shutil.copy(path, modules.parent)  # where their imports are found
-        command = ["node", str(modules.parent / script)]
-        done = subprocess.run(
-            command, input=json.dumps(value), capture_output=True, text=True, check=False
-        )
+        question.write_text(json.dumps(value))
+        command = ["node", str(modules.parent / script), str(question)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

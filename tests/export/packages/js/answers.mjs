@@ -5,6 +5,6 @@ import { pathToFileURL } from "node:url";
 
 import { ask } from "./ask.mjs";
 
-const { package: folder, rows } = JSON.parse(readFileSync(0, "utf8"));
+const { package: folder, rows } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const { load } = await import(pathToFileURL(join(folder, "index.js")));
 process.stdout.write(JSON.stringify(await ask(await load(), rows)));

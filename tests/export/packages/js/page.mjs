@@ -6,7 +6,7 @@ import puppeteer from "puppeteer-core";
 
 import { ask } from "./ask.mjs";
 
-const { chromium, url, rows, screenshot } = JSON.parse(readFileSync(0, "utf8"));
+const { chromium, url, rows, screenshot } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const browser = await puppeteer.launch({
   executablePath: chromium,
   args: ["--no-sandbox", "--disable-background-networking"],
@@ -36,7 +36,7 @@ for (const [i, box] of (await page.$$("textarea")).entries()) {
 await page.keyboard.press("Tab");
 await page.keyboard.press("Enter");
 await page.waitForSelector("#answer:not([hidden])");
-const shown = await page.$eval("#answer", (answer) => answer.innerText);
+const shown = await page.$eval("#status", (status) => status.innerText);
 if (screenshot) await page.screenshot({ path: screenshot, fullPage: true });
 const unnamed = await page.$$eval("textarea", (boxes) => boxes.filter((box) => !box.labels.length).length);
 await browser.close();
