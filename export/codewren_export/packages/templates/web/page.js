@@ -10,9 +10,7 @@ const percent = new Intl.NumberFormat("en", { style: "percent", minimumFractionD
 const milliseconds = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const element = (id) => document.getElementById(id);
 const boxes = [...document.querySelectorAll("textarea")];
-const say = (text) => {
-  element("status").textContent = text;
-};
+const say = (...content) => element("status").replaceChildren(...content);
 
 async function judge(model) {
   const texts = boxes.map((box) => box.value);
@@ -22,9 +20,9 @@ async function judge(model) {
 }
 
 function show({ label, probability, probabilities }, elapsed) {
-  element("label").textContent = label;
-  element("probability").textContent = percent.format(probability);
-  element("time").textContent = `in ${milliseconds.format(elapsed)} ms`;
+  const verdict = document.createElement("strong");
+  verdict.textContent = label;
+  say(verdict, ` ${percent.format(probability)} in ${milliseconds.format(elapsed)} ms`);
   const rows = Object.entries(probabilities).sort(([, one], [, other]) => other - one);
   element("probabilities").replaceChildren(...rows.slice(0, LONGEST_LIST).map(row));
   element("answer").hidden = false;
