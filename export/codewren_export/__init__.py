@@ -1,18 +1,42 @@
-"""From a trained model to a bundle: ONNX, small weights, gates, one file."""
+"""From a trained model to a bundle: ONNX, small weights, gates, one file; and to packages of it.
+
+`codewren_export.packages` needs no torch; all else needs the extra, and asks for it by name.
+"""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from codewren_runtime.errors import MissingExtraError
 
-for _name in ("torch", "transformers", "onnx", "onnxruntime", "optimum"):
-    if find_spec(_name) is None:
-        raise MissingExtraError("export", _name)
-
-# Only now: these import what was just looked for.
-from codewren_export.exportable import Exportable  # noqa: E402
-from codewren_export.exporter import AUTO, STAGES, ExportReport, export_bundle  # noqa: E402
-from codewren_export.quantise import QUANTS, Quant  # noqa: E402
+if TYPE_CHECKING:
+    from codewren_export.exportable import Exportable
+    from codewren_export.exporter import AUTO, STAGES, ExportReport, export_bundle
+    from codewren_export.quantise import QUANTS, Quant
 
 __all__ = ["AUTO", "QUANTS", "STAGES", "ExportReport", "Exportable", "Quant", "export_bundle"]
+
+_NEEDED = ("torch", "transformers", "onnx", "onnxruntime", "optimum")
+_HOME = {
+    "Exportable": "exportable",
+    "AUTO": "exporter",
+    "STAGES": "exporter",
+    "ExportReport": "exporter",
+    "export_bundle": "exporter",
+    "QUANTS": "quantise",
+    "Quant": "quantise",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    for needed in _NEEDED:
+        if find_spec(needed) is None:
+            raise MissingExtraError("export", needed)
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

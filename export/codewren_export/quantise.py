@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -124,7 +124,9 @@ def _tidied(quantised: onnx.ModelProto, graph: onnx.ModelProto) -> onnx.ModelPro
         shorten(node.output)
         node.name = ""
     for weight in quantised.graph.initializer:
-        weight.name = short[weight.name]
+        # Some come as lists of numbers; a bundle holds bytes alone.
+        plain = numpy_helper.from_array(numpy_helper.to_array(weight), short[weight.name])
+        weight.CopyFrom(plain)
     del quantised.graph.value_info[:], quantised.metadata_props[:]
     quantised.producer_name = quantised.producer_version = ""
     quantised.graph.name = graph.graph.name

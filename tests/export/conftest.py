@@ -23,7 +23,7 @@ CODES = [
 ]
 LABELS = ("no", "yes", "maybe")
 
-MakeExportable = Callable[[Architecture, TaskKind], Exportable]
+MakeExportable = Callable[..., Exportable]
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +33,13 @@ def tokenizer_json() -> str:
 
 @pytest.fixture(scope="session")
 def exportable(tmp_path_factory: pytest.TempPathFactory, tokenizer_json: str) -> MakeExportable:
-    def make(architecture: Architecture, kind: TaskKind) -> Exportable:
-        task = Task("tiny", kind, LABELS)
+    def make(
+        architecture: Architecture,
+        kind: TaskKind,
+        labels: tuple[str, ...] = LABELS,
+        tokenizer_json: str = tokenizer_json,
+    ) -> Exportable:
+        task = Task("tiny", kind, labels)
         student = build_student(architecture, task, tokenizer_json, seed=1)
         generator = torch.Generator().manual_seed(2)
         for name, parameter in student.model.named_parameters():

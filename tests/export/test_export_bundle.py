@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import onnx
 import pytest
 import torch
 
-from codewren_export import QUANTS, STAGES, Exportable, export_bundle
+from codewren_export import QUANTS, STAGES, Exportable, Quant, export_bundle
 from codewren_export.calibration import fit_temperature
 from codewren_export.encoder import Encoder
 from codewren_export.graph import text_graph
@@ -254,3 +255,20 @@ def test_auto_keeps_to_the_budget(exportable: MakeExportable, tmp_path: Path) ->
     assert not {row["quant"] for row in report.trials if row["passed"]} & {"fp16", "fp32"}
     with pytest.raises(GateError, match="size"):
         export_bundle(given, out, quant="auto", size_budget=1_000)
+
+
+@pytest.mark.parametrize("quant", QUANTS)
+@pytest.mark.parametrize("kind", ["single", "pair"])
+def test_every_precision_is_a_bundle_that_loads(
+    exportable: MakeExportable, tmp_path: Path, quant: Quant, kind: TaskKind
+) -> None:
+    given, out = exportable(SHAPES[1], kind), tmp_path / "m.wren"
+    # Labels of random weights are a coin's toss: the gate of agreement may refuse them.
+    with contextlib.suppress(GateError):
+        export_bundle(given, out, quant=quant)
+    written = out if out.is_file() else out.with_name("m.wren.failed")
+    model = load(written)
+    texts = given.sample_texts[0].texts
+    logits = model.logits(*texts) if kind == "single" else model.logits_pair(*texts)
+    assert np.isfinite(logits).all()
+    assert read_bundle(written).manifest.quantisation["quant"] == quant

@@ -17,6 +17,7 @@ from codewren.cli import (
     inspect,
     label,
     lsp,
+    package,
     predict,
     run,
     scan,
@@ -39,7 +40,7 @@ app = typer.Typer(
 
 MODULES = (
     demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
-    scan, inspect, lsp,
+    scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

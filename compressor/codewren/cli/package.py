@@ -1,0 +1,42 @@
+"""compress package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from codewren.cli.console import Output
+from codewren.cli.options import JsonOption
+
+NEXT = {
+    "wheel": "python -m pip install {out}/*.whl",
+    "npm": "npm pack {out}, or npm publish {out}",
+    "web": "python -m http.server --directory {out}",
+}
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="A bundle.", metavar="BUNDLE")],
+    kind: Annotated[str, typer.Option(help="What to make: wheel, npm or web.")],
+    name: Annotated[str, typer.Option(help="Name of the package, or title of the page.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, new or empty.", metavar="DIR")],
+    package_version: Annotated[
+        str, typer.Option(help="Version of the package, three numbers.")
+    ] = "0.1.0",
+    license: Annotated[
+        str | None, typer.Option(help="SPDX licence of the model.  [default: not stated]")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a package for embedders from a bundle: a pip wheel, an npm package or a web page."""
+    from codewren.verbs.package import Kind, package
+
+    output = Output(json=json)
+    result = package(bundle, cast(Kind, kind), name, out, package_version, license)
+    if not output.result(result):
+        files = result["files"]
+        what = f"{out / next(iter(files))}" if len(files) == 1 else f"{out}: {len(files)} files"
+        output.line(f"{what}, {result['bytes']:,} bytes")
+        output.line(f"next: {NEXT[kind].format(out=out)}")

@@ -1,0 +1,65 @@
+"""Names and versions that every package index takes."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+
+from codewren_runtime.errors import OptionError
+
+__all__ = ["check_npm_name", "check_python_name", "check_title", "check_version"]
+
+# What a wheel brings or needs: a package of that name would hide it.
+TAKEN = {"codewren", "codewren_runtime", "numpy", "onnxruntime", "tokenizers"}
+NPM_LONGEST = 214
+TITLE_LONGEST = 100
+
+# PEP 508 and a Python identifier, both; indexes compare names without regard to case.
+PYTHON = re.compile(r"[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?")
+# The rules of validate-npm-package-name for new packages.
+NPM = re.compile(r"(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*")
+NPM_REFUSED = {"node_modules", "favicon.ico"}
+# Both PEP 440 and semver read it alike.
+VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
+
+
+def check_python_name(name: str) -> str:
+    """`name` itself; OptionError unless it can be imported, installed and hides nothing."""
+    if not PYTHON.fullmatch(name):
+        raise OptionError(
+            f"--name {name!r}: a Python package is named by ASCII letters, digits and inner "
+            "underscores, a letter first; try my_model"
+        )
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        raise OptionError(f"--name {name!r}: is a keyword of Python; choose another name")
+    if name in TAKEN or name in sys.stdlib_module_names:
+        raise OptionError(f"--name {name!r}: would hide the module of that name; choose another")
+    return name
+
+
+def check_npm_name(name: str) -> str:
+    """`name` itself; OptionError unless npm would publish it."""
+    if not NPM.fullmatch(name) or name in NPM_REFUSED or len(name) > NPM_LONGEST:
+        raise OptionError(
+            f"--name {name!r}: an npm package is named by lower-case letters, digits, hyphens, "
+            "dots and underscores, with @scope/ in front if wanted; try my-model"
+        )
+    return name
+
+
+def check_title(name: str) -> str:
+    """`name` itself; OptionError unless it is one line that a person can read."""
+    if not name.strip() or not name.isprintable() or len(name) > TITLE_LONGEST:
+        raise OptionError(
+            f"--name {name[:TITLE_LONGEST]!r}: the page's title is one line of 1 to "
+            f"{TITLE_LONGEST} characters"
+        )
+    return name
+
+
+def check_version(version: str) -> str:
+    """`version` itself; OptionError unless it is three numbers."""
+    if not VERSION.fullmatch(version):
+        raise OptionError(f"--package-version {version!r}: give three numbers, such as 1.0.0")
+    return version

@@ -1,0 +1,18 @@
+import { readBytes } from "#read-bytes";
+
+import { Model } from "./src/model.js";
+
+export { BundleError, OptionError } from "./src/errors.js";
+export { Model };
+
+// Spelt out one by one, so that bundlers see which files to ship.
+const FILES = {
+  "manifest.json": new URL("./model/manifest.json", import.meta.url),
+  "model.onnx": new URL("./model/model.onnx", import.meta.url),
+  "tokenizer.json": new URL("./model/tokenizer.json", import.meta.url),
+@head@};
+
+/** Read the model, check it, and make it ready; `base` is another place of its files. */
+export async function load({ base } = {}) {
+  return Model.open((name) => readBytes(base ? new URL(name, base) : FILES[name]));
+}

@@ -1,0 +1,9 @@
+/** A model's files that are damaged, incomplete or of another version. */
+export class BundleError extends Error {
+  name = "BundleError";
+}
+
+/** A call that does not fit the model: one text for a model of pairs, say. */
+export class OptionError extends Error {
+  name = "OptionError";
+}
