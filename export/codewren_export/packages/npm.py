@@ -41,14 +41,13 @@ install the one that you need beside it:
 npm install {name} onnxruntime-node --ignore-scripts
 ```
 
-`--ignore-scripts` leaves out a download for GPUs, which this package does not use. Where a bundler \
-does not follow `new URL(…, import.meta.url)`, serve the folder `model/` and give its address: \
-`load({{ base: "https://…/model/" }})`. `npm test` compares the answers here with Python's."""
+`--ignore-scripts` leaves out a download for GPUs, which this package does not use. Where a \
+bundler does not follow `new URL(…, import.meta.url)`, serve the folder `model/` and give its \
+address: `load({{ base: "https://…/model/" }})`. `npm test` compares the answers here with \
+Python's."""
 
 
-def write_npm(
-    bundle: Bundle, name: str, version: str, licence: str | None, folder: Path
-) -> None:
+def write_npm(bundle: Bundle, name: str, version: str, licence: str | None, folder: Path) -> None:
     """Fill `folder` with a package that `npm pack`, `npm publish` and `npm install` take."""
     usage = (ONE if bundle.manifest.task.kind == "single" else TWO) + INSTALL
     write_files(
