@@ -64,7 +64,7 @@ def untrained_bundle(path: Path, architecture: Architecture, bits: int, texts: l
         tokenizer_json=tokenizer_json,
         sample_texts=[Example(text) for text in texts[:20]],
     )
-    export_bundle(exportable, path, bits=bits)
+    export_bundle(exportable, path, quant="int8" if bits == 8 else "fp32")
     return path
 
 

@@ -127,7 +127,10 @@ def main() -> None:
     held_out = rows(given.held_out, given.functions, 1_500, 0)
     named = sha256_of([[*map(str, e.texts), e.label] for e in (*train, *held_out)])
     data = TrialData(TASK, train, held_out, named)
-    space = replace(load_space("wide"), max_length=(LENGTH,))
+    # As in the paper: every layer has weights of its own, and so has every token.
+    space = replace(
+        load_space("wide"), max_length=(LENGTH,), embedding_size=(0,), shared_layers=(1,)
+    )
     found = contestants(space, model.timing(CHARACTERS), given.random)
     trials = {
         (name, seed): Trial(

@@ -42,7 +42,7 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
         training = equal_compute(recipe.training, len(unlabelled.examples), len(train.examples))
         finetune(run, train, task, source, training, into="control")
     held_out = _read(data.validation, data.fields, labels) if data.validation else None
-    export(run, settings=recipe.export, validation=held_out)
+    export(run, recipe.export, held_out)
     return evaluate(run, test, train)
 
 

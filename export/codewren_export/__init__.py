@@ -12,16 +12,20 @@ from codewren_runtime.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from codewren_export.exportable import Exportable
-    from codewren_export.exporter import STAGES, ExportReport, export_bundle
+    from codewren_export.exporter import AUTO, STAGES, ExportReport, export_bundle
+    from codewren_export.quantise import QUANTS, Quant
 
-__all__ = ["STAGES", "ExportReport", "Exportable", "export_bundle"]
+__all__ = ["AUTO", "QUANTS", "STAGES", "ExportReport", "Exportable", "Quant", "export_bundle"]
 
 _NEEDED = ("torch", "transformers", "onnx", "onnxruntime", "optimum")
 _HOME = {
     "Exportable": "exportable",
+    "AUTO": "exporter",
     "STAGES": "exporter",
     "ExportReport": "exporter",
     "export_bundle": "exporter",
+    "QUANTS": "quantise",
+    "Quant": "quantise",
 }
 
 

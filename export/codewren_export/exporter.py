@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from codewren_export.exportable import Exportable
 from codewren_export.families import read_encoder
-from codewren_export.gates import (
-    MIN_AGREEMENT,
-    Logits,
-    Verdict,
-    agreement_gate,
-    probability_change,
-    size_gate,
-)
+from codewren_export.gates import Verdict, accuracy_change, size_gate
 from codewren_export.graph import text_graph
-from codewren_export.measure import decide, latency_ms, parity, shipped_logits
-from codewren_export.pack import file_infos, pack
+from codewren_export.measure import Latency, latencies, parity, token_ids
+from codewren_export.quantise import QUANTS, Quant
 from codewren_export.quiet import quiet
 from codewren_export.reference import head_graph, reference_graph
 from codewren_export.scoring import Graphs
-from codewren_export.weights import store_weights
-from codewren_runtime.bundle import HEAD, MODEL, TOKENIZER, Bundle, Manifest
+from codewren_export.trial import Trial, make_parts, try_quant
 from codewren_runtime.errors import GateError, ModelError, OptionError
 from codewren_runtime.files import write_bytes
-from codewren_runtime.model import Model, load
 
-__all__ = ["STAGES", "ExportReport", "export_bundle"]
+__all__ = ["AUTO", "STAGES", "ExportReport", "export_bundle"]
 
-BITS = (8, 16, 32)
-STAGES = ("graph", "reference", "weights", "parity", "agreement", "latency")
+AUTO: Literal["auto"] = "auto"
+STAGES = ("graph", "reference", "parity", "weights", "latency")
+# Precisions whose median is within this share of the fastest count as equally fast.
+SAME_SPEED = 0.03
 
 
 @dataclass(frozen=True)
@@ -43,11 +36,13 @@ class ExportReport:
     Sizes are bytes: `size_bytes` of the file, `parts` of each entry, `fp32_bytes` what the
     entries would take unrounded. `parity` is the largest logit difference of the fp32 graph to
     torch and to optimum's graph; `agreement` the share of `samples` that keep torch's label in
-    the bundle; `latency_ms` the median wall time of a whole prediction (a pair: both texts) from
-    text to answer, one thread, on this machine.
+    the bundle; `accuracy_change` the bundle's accuracy on them less torch's, None without
+    labels. `latency` is of a whole prediction (a pair: both texts) from text to answer, CPU time
+    of one thread on this machine. `decision` is the bundle's.
+    `trials` holds a row for each precision that was tried.
     """
 
-    bits: int
+    quant: Quant
     size_bytes: int
     size_budget: int | None
     parts: dict[str, int]
@@ -55,87 +50,87 @@ class ExportReport:
     samples: int
     parity: float
     agreement: float
+    accuracy_change: float | None
     probability_change: float
-    latency_ms: float
+    latency: Latency
     decision: dict[str, Any]
     gates: tuple[Verdict, ...]
+    trials: tuple[dict[str, Any], ...]
 
 
 def export_bundle(
     exportable: Exportable,
     out: Path,
     *,
-    bits: int = 8,
+    quant: Quant | Literal["auto"] = "int8",
     size_budget: int | None = None,
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> ExportReport:
-    """Write the bundle `out`, with weights of 8, 16 or 32 bits, once it passed every gate.
+    """Write the bundle `out` in a precision of `QUANTS`, once it passed every gate.
 
-    `size_budget` is in bytes of the whole file. `on_stage` is called as each of `STAGES`
-    ends. Raises GateError in one line if a gate fails: the bundle is then at `out` with
+    `auto` tries all of them and takes the fastest on this CPU that passes; of equally fast ones
+    the smallest. `size_budget` is in bytes of the whole file. `on_stage` is called as each of
+    `STAGES` ends. Raises GateError in one line if a gate fails: the bundle is then at `out` with
     `.failed` added, for inspection, and whatever was at `out` stays. Raises OptionError for
-    other bits or a place that cannot be written, ModelError for weights that are not finite.
-    The same input gives the same bytes.
+    another precision or a place that cannot be written, ModelError for weights that are not
+    finite. The same input gives the same bytes, but that another CPU may choose otherwise.
     """
-    if bits not in BITS:
-        raise OptionError(f"export: bits must be 8, 16 or 32, not {bits}")
+    if quant not in (*QUANTS, AUTO):
+        raise OptionError(f"export: quant must be {AUTO}, {', '.join(QUANTS)}; not {quant!r}")
     if out.is_dir():
         raise OptionError(f"{out}: is a folder; give the name of the file to write")
     _require_finite(exportable)
     graphs, reference = _fp32_graphs(exportable, on_stage)
-    parts = _parts(exportable, graphs, bits)
-    on_stage("weights")
-    expected, parity_verdict = parity(exportable, graphs, reference)
+    rows = token_ids(exportable)
+    expected, parity_verdict = parity(exportable, rows, graphs, reference)
     on_stage("parity")
-    data, agreement, change = _checked(exportable, out, parts, bits, expected)
-    on_stage("agreement")
-    gates = (parity_verdict, agreement, size_gate(len(data), size_budget))
-    _write(out, data, gates)
-    model = load(out)
-    latency = latency_ms(model, exportable)
+    wanted = QUANTS if quant == AUTO else (quant,)
+    trials = [try_quant(exportable, out, graphs, rows, expected, name) for name in wanted]
+    on_stage("weights")
+    speed = latencies({trial.quant: trial.model for trial in trials}, exportable)
     on_stage("latency")
+    sizes = {trial.quant: size_gate(len(trial.data), size_budget) for trial in trials}
+    chosen = _chosen(trials, sizes, speed)
+    gates = (parity_verdict, chosen.agreement, sizes[chosen.quant])
+    _write(out, chosen.data, gates)
     return ExportReport(
-        bits=bits,
-        size_bytes=len(data),
+        quant=chosen.quant,
+        size_bytes=len(chosen.data),
         size_budget=size_budget,
-        parts={name: len(part) for name, part in sorted(parts.items())},
-        fp32_bytes=sum(map(len, _parts(exportable, graphs, 32).values())),
-        samples=len(exportable.sample_texts),
+        parts={name: len(part) for name, part in sorted(chosen.parts.items())},
+        fp32_bytes=sum(map(len, make_parts(exportable, graphs, rows, "fp32").values())),
+        samples=len(expected),
         parity=parity_verdict.figure,
-        agreement=agreement.figure,
-        probability_change=change,
-        latency_ms=latency,
-        decision=model.manifest.decision.to_json(),
+        agreement=chosen.agreement.figure,
+        accuracy_change=accuracy_change(expected, chosen.logits, exportable.sample_texts),
+        probability_change=chosen.probability_change,
+        latency=speed[chosen.quant],
+        decision=chosen.decision.to_json(),
         gates=gates,
+        trials=tuple(_row(trial, sizes[trial.quant], speed[trial.quant]) for trial in trials),
     )
 
 
-def _checked(
-    exportable: Exportable,
-    out: Path,
-    parts: dict[str, bytes],
-    bits: int,
-    expected: Logits,
-) -> tuple[bytes, Verdict, float]:
-    """The bundle's bytes, its agreement, and the largest change of a probability."""
-    manifest = Manifest(
-        exportable.task,
-        exportable.architecture,
-        file_infos(parts),
-        quantisation=_quantisation(bits),
-        provenance=exportable.provenance,
-    )
-    shipped = shipped_logits(Model(_in_memory(out, manifest, parts)), exportable)
-    agreement = agreement_gate(expected, shipped)
-    change = probability_change(expected, shipped)
-    manifest = replace(
-        manifest,
-        metrics=_metrics(agreement, len(shipped), change),
-        long_inputs=exportable.long_inputs,
-    )
-    decision = decide(Model(_in_memory(out, manifest, parts)), exportable)
-    manifest = replace(manifest, decision=decision)
-    return pack(manifest.to_json(), parts), agreement, change
+def _chosen(
+    trials: Sequence[Trial], sizes: dict[Quant, Verdict], speed: dict[Quant, Latency]
+) -> Trial:
+    """The fastest that passes, the smallest of equals; the first if none does."""
+    passed = [trial for trial in trials if trial.agreement.passed and sizes[trial.quant].passed]
+    if not passed:
+        return trials[0]
+    best = min(speed[trial.quant].p50_ms for trial in passed)
+    fast = [trial for trial in passed if speed[trial.quant].p50_ms <= best * (1 + SAME_SPEED)]
+    return min(fast, key=lambda trial: len(trial.data))
+
+
+def _row(trial: Trial, size: Verdict, latency: Latency) -> dict[str, Any]:
+    return {
+        "quant": trial.quant,
+        "size_bytes": len(trial.data),
+        "agreement": trial.agreement.figure,
+        "passed": trial.agreement.passed and size.passed,
+        **asdict(latency),
+    }
 
 
 def _require_finite(exportable: Exportable) -> None:
@@ -159,41 +154,6 @@ def _fp32_graphs(exportable: Exportable, on_stage: Callable[[str], None]) -> tup
         reference = reference_graph(exportable, scratch)
     on_stage("reference")
     return Graphs(text, head), Graphs(reference, head)
-
-
-def _parts(exportable: Exportable, graphs: Graphs, bits: int) -> dict[str, bytes]:
-    parts = {
-        MODEL: store_weights(graphs.text, bits).SerializeToString(deterministic=True),
-        TOKENIZER: exportable.tokenizer_json.encode(),
-    }
-    if graphs.head is not None:
-        parts[HEAD] = store_weights(graphs.head, bits).SerializeToString(deterministic=True)
-    return parts
-
-
-def _in_memory(out: Path, manifest: Manifest, parts: dict[str, bytes]) -> Bundle:
-    size = sum(map(len, parts.values()))
-    tokenizer_json = parts[TOKENIZER].decode()
-    return Bundle(out, manifest, parts[MODEL], tokenizer_json, parts.get(HEAD), size)
-
-
-def _quantisation(bits: int) -> dict[str, Any]:
-    scale = {8: "per output, per row of an embedding", 16: "none", 32: "none"}[bits]
-    return {
-        "weight_bits": bits,
-        "scale": scale,
-        "arithmetic": "fp32",
-    }
-
-
-def _metrics(agreement: Verdict, samples: int, change: float) -> dict[str, Any]:
-    """For the manifest: only what is the same each time, hence rounded, and no latency."""
-    return {
-        "samples": samples,
-        "agreement": round(agreement.figure, 4),
-        "agreement_required": MIN_AGREEMENT,
-        "largest_probability_change": round(change, 3),
-    }
 
 
 def _write(out: Path, data: bytes, gates: tuple[Verdict, ...]) -> None:

@@ -23,9 +23,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from codewren_export.encoder import Array, Encoder, Head, Layer, Linear, Norm
 
-__all__ = ["CONTRIB", "IR_VERSION", "OPSET", "text_graph"]
+__all__ = ["text_graph"]
 
-OPSET = 17  # LayerNormalization as one operator; read by every onnxruntime since 1.12
+OPSET = 18  # read by every onnxruntime since 1.14
 IR_VERSION = 8
 CONTRIB = "com.microsoft"
 
@@ -49,7 +49,7 @@ def text_graph(encoder: Encoder) -> onnx.ModelProto:
     embedding = "" if encoder.head else "embedding"
     if encoder.pooling == "mean":
         hidden = graph.node("Reshape", [writer.whole(hidden, last), shape])
-        pooled = graph.node("ReduceMean", [hidden], embedding, axes=[1], keepdims=0)
+        pooled = graph.node("ReduceMean", [hidden, graph.constant([1])], embedding, keepdims=0)
     else:
         pooled = writer.first_token(hidden, last, embedding)
     if encoder.head is None:
@@ -141,8 +141,8 @@ class _Graph:
     def split(self, value: str, parts: int, widths: str = "", *, axis: int) -> list[str]:
         """Add a split along an axis, into equal parts or the named widths."""
         outputs = [self._name() for _ in range(parts)]
-        inputs = [value, widths] if widths else [value]
-        self.nodes.append(helper.make_node("Split", inputs, outputs, axis=axis))
+        inputs, options = ([value, widths], {}) if widths else ([value], {"num_outputs": parts})
+        self.nodes.append(helper.make_node("Split", inputs, outputs, axis=axis, **options))
         return outputs
 
     def linear(self, value: str, layer: Linear, output: str = "") -> str:

@@ -16,7 +16,7 @@ from torch.jit._trace import TracerWarning
 
 __all__ = ["quiet"]
 
-CHATTY = ("onnxruntime", "optimum", "transformers")
+CHATTY = ("onnxruntime", "optimum", "transformers", "root")
 
 
 @contextlib.contextmanager

@@ -21,6 +21,8 @@ OPERATORS = {
         "Abs", "Add", "Cast", "Concat", "Constant", "Gather", "Gemm", "LayerNormalization",
         "MatMul", "Mul", "ReduceMean", "Relu", "Reshape", "Shape", "Slice", "Split", "Sub",
         "Tanh", "Unsqueeze",
+        # integer arithmetic
+        "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QuantizeLinear",
     },
     "com.microsoft": {"FastGelu", "Gelu", "MultiHeadAttention"},
 }  # fmt: skip
@@ -57,7 +59,8 @@ REFUSED = {
     ("Tensor", 13): "keeps data in another file",
     ("Tensor", 14): "keeps data in another file",
 }
-ITEM_BYTES = {1: 4, 3: 1, 6: 4, 7: 8, 10: 2}  # float32, int8, int32, int64, float16
+# float32, uint8, int8, int32, int64, float16, int4 (two a byte)
+ITEM_BITS = {1: 32, 2: 8, 3: 8, 6: 32, 7: 64, 10: 16, 22: 4}
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -142,11 +145,11 @@ class _Walk:
         """The declared shape takes exactly the bytes that are there."""
         dims = [dim for value in values.get(1, []) for dim in self._integers(value)]
         kinds = values.get(2, [])
-        if len(kinds) != 1 or kinds[0] not in ITEM_BYTES:
+        if len(kinds) != 1 or kinds[0] not in ITEM_BITS:
             raise self._refusal("holds numbers of another type")
         spans = [_span(value) for value in values.get(9, [])]
         size = sum(end - begin for begin, end in spans)
-        declared = prod(dims) * ITEM_BYTES[int(kinds[0])]
+        declared = -(-prod(dims) * ITEM_BITS[int(kinds[0])] // 8)
         if len(spans) > 1 or len(dims) > MAX_RANK or declared != size:
             raise self._refusal("declares a tensor of another size than its data")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codewren_runtime._ordered import in_order
-from codewren_runtime._session import Session
+from codewren_runtime._session import Session, give_back_memory
 from codewren_runtime.bundle import HEAD, MODEL, Bundle, Manifest, read_bundle
 from codewren_runtime.errors import BundleError, ModelError, OptionError
 from codewren_runtime.tokenizer import CodeTokenizer
@@ -67,6 +67,7 @@ class Model:
             self._text = Session(MODEL, bundle.model, inputs, text_output, width)
             self._head = None if bundle.head is None else _head(bundle, len(self.labels))
             self._probe()
+            give_back_memory()
         except BundleError as error:
             raise BundleError(f"{bundle.path}: {error}") from error
 

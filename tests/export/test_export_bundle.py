@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import onnx
 import pytest
 import torch
 
-from codewren_export import STAGES, Exportable, export_bundle
+from codewren_export import QUANTS, STAGES, Exportable, Quant, export_bundle
 from codewren_export.calibration import fit_temperature
 from codewren_export.encoder import Encoder
 from codewren_export.graph import text_graph
@@ -44,9 +45,9 @@ def test_any_shape_passes_its_gates_at_every_precision(
 ) -> None:
     given = exportable(shape, kind)
     sizes = []
-    for bits in (8, 16, 32):
-        out = tmp_path / f"{bits}.wren"
-        report = export_bundle(given, out, bits=bits)
+    for quant in ("int8", "fp16", "fp32"):
+        out = tmp_path / f"{quant}.wren"
+        report = export_bundle(given, out, quant=quant)
         assert all(gate.passed for gate in report.gates)
         assert report.parity <= 1e-4
         assert report.size_bytes == out.stat().st_size
@@ -63,7 +64,7 @@ def test_bundle_answers_as_torch_does(
 ) -> None:
     given = exportable(SHAPES[1], kind)
     stages: list[str] = []
-    report = export_bundle(given, tmp_path / "m.wren", bits=32, on_stage=stages.append)
+    report = export_bundle(given, tmp_path / "m.wren", quant="fp32", on_stage=stages.append)
     assert tuple(stages) == STAGES
     json.dumps(asdict(report))
     model = load(tmp_path / "m.wren")
@@ -138,8 +139,8 @@ def test_model_that_diverged_is_refused(exportable: MakeExportable, tmp_path: Pa
 
 def test_bad_options(exportable: MakeExportable, tmp_path: Path) -> None:
     given = exportable(TINY, "single")
-    with pytest.raises(OptionError, match="bits must be 8, 16 or 32"):
-        export_bundle(given, tmp_path / "m.wren", bits=4)
+    with pytest.raises(OptionError, match="quant must be auto, int8"):
+        export_bundle(given, tmp_path / "m.wren", quant="int2")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="is a folder"):
         export_bundle(given, tmp_path)
     with pytest.raises(OptionError, match="at least one sample"):
@@ -224,3 +225,50 @@ def test_rows_to_calibrate_on_must_fit(exportable: MakeExportable, tmp_path: Pat
     with pytest.raises(OptionError, match="at least 30"):
         export_bundle(replace(given, labelled=LABELLED[:9]), tmp_path / "m.wren")
     assert not list(tmp_path.iterdir())
+
+
+def test_auto_takes_the_fastest_that_passes_and_shows_the_others(
+    exportable: MakeExportable, tmp_path: Path
+) -> None:
+    given = exportable(SHAPES[1], "single")
+    labelled = [replace(example, label=i % 3) for i, example in enumerate(given.sample_texts)]
+    out = tmp_path / "m.wren"
+    report = export_bundle(replace(given, sample_texts=labelled), out, quant="auto")
+    rows = {row["quant"]: row for row in report.trials}
+    assert tuple(rows) == QUANTS
+    assert report.accuracy_change is not None
+    passed = [row for row in rows.values() if row["passed"]]
+    best = min(row["p50_ms"] for row in passed)
+    assert rows[report.quant] in passed
+    assert rows[report.quant]["p50_ms"] <= 1.03 * best
+    assert rows[report.quant]["size_bytes"] == report.size_bytes == out.stat().st_size
+    assert all(0 < row["p50_ms"] <= row["p95_ms"] for row in rows.values())
+    assert read_bundle(out).manifest.quantisation["quant"] == report.quant
+    json.dumps(asdict(report))
+
+
+def test_auto_keeps_to_the_budget(exportable: MakeExportable, tmp_path: Path) -> None:
+    given, out = exportable(SHAPES[3], "single"), tmp_path / "m.wren"
+    fp16 = export_bundle(given, out, quant="fp16").size_bytes
+    report = export_bundle(given, out, quant="auto", size_budget=fp16 - 1)
+    assert report.size_bytes < fp16
+    assert not {row["quant"] for row in report.trials if row["passed"]} & {"fp16", "fp32"}
+    with pytest.raises(GateError, match="size"):
+        export_bundle(given, out, quant="auto", size_budget=1_000)
+
+
+@pytest.mark.parametrize("quant", QUANTS)
+@pytest.mark.parametrize("kind", ["single", "pair"])
+def test_every_precision_is_a_bundle_that_loads(
+    exportable: MakeExportable, tmp_path: Path, quant: Quant, kind: TaskKind
+) -> None:
+    given, out = exportable(SHAPES[1], kind), tmp_path / "m.wren"
+    # Labels of random weights are a coin's toss: the gate of agreement may refuse them.
+    with contextlib.suppress(GateError):
+        export_bundle(given, out, quant=quant)
+    written = out if out.is_file() else out.with_name("m.wren.failed")
+    model = load(written)
+    texts = given.sample_texts[0].texts
+    logits = model.logits(*texts) if kind == "single" else model.logits_pair(*texts)
+    assert np.isfinite(logits).all()
+    assert read_bundle(written).manifest.quantisation["quant"] == quant

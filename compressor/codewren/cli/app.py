@@ -20,6 +20,7 @@ from codewren.cli import (
     package,
     predict,
     run,
+    scan,
     search,
 )
 from codewren_runtime.errors import CodewrenError
@@ -39,7 +40,7 @@ app = typer.Typer(
 
 MODULES = (
     demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
-    inspect, package, lsp,
+    scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -125,15 +125,25 @@ class Output:
             sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         return self.json
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on stdout, even with `--quiet`: it is the answer."""
-        from rich.table import Table
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        texts: Collection[str] = (),
+    ) -> None:
+        """A table on stdout, even with `--quiet`: it is the answer.
 
-        table = Table(title=title, title_justify="left")
+        The first column and those in `texts` begin at the left. Cells are shown as they are.
+        """
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=Text(title), title_justify="left")
         for index, column in enumerate(columns):
-            table.add_column(column, justify="left" if index == 0 else "right")
+            table.add_column(column, justify="left" if index == 0 or column in texts else "right")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         self._stdout().print(table)
 
     def line(self, text: str) -> None:

@@ -27,4 +27,6 @@ def command(
     if not output.result(answers):
         for answer in answers:
             names = "  ".join(answer["files"])
-            output.line(f"{names}  {answer['label']}  {100 * answer['probability']:.1f} %")
+            calibrated = ", calibrated" if answer["calibrated"] else ""
+            probability = f"{100 * answer['probability']:.1f} %{calibrated}"
+            output.line(f"{names}  {answer['label']}  {probability}")

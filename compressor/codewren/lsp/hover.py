@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from codewren.lsp.engine import Like
-from codewren.lsp.occlusion import Explanation, Weight
+from codewren.occlusion import Explanation, Weight
 from codewren_runtime import Prediction
 
 __all__ = ["pair_hover", "single_hover"]

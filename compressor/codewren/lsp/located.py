@@ -9,6 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 from codewren.lsp.lines import LineIndex, Place
 from codewren.source import Function, Language, find_functions, language_of
+from codewren_runtime.errors import DataError
+
+MOST_SECONDS = 5.0
 
 __all__ = ["Located", "innermost", "locate", "resolve_language"]
 
@@ -26,10 +29,13 @@ class Located:
 
 
 def locate(text: str, language: Language) -> list[Located]:
-    """The functions in `text`, in their order."""
+    """The functions in `text`, in their order; none where parsing takes `MOST_SECONDS` of CPU."""
     # What no UTF-8 has becomes one `?` each, so that characters keep their count.
     source = text.encode("utf-8", "replace")
-    functions = sorted(find_functions(source, language), key=lambda f: (f.start_byte, -f.end_byte))
+    try:
+        functions = find_functions(source, language, cpu_seconds=MOST_SECONDS)
+    except DataError:  # hostile text: while it parses, no other document is served
+        return []
     offsets = _characters(source, functions)
     index = LineIndex(text)
     return [_located(text, index, function, offsets) for function in functions]

@@ -8,10 +8,9 @@ from functools import partial
 from codewren.lsp.engine import Finding, Job, View, remarkable
 from codewren.lsp.hover import single_hover
 from codewren.lsp.located import Located
-from codewren.lsp.occlusion import Explanation, explain
 from codewren.lsp.remembered import Remembered
+from codewren.occlusion import Explanation, explain, within_window
 from codewren_runtime import Bundle, Model, Prediction
-from codewren_runtime.tokenizer import CodeTokenizer
 
 __all__ = ["SingleEngine"]
 
@@ -26,12 +25,7 @@ class SingleEngine:
 
     def __init__(self, bundle: Bundle) -> None:
         self.model = Model(bundle)
-        # One token longer than the window, to tell a text that fills it from one that is cut.
-        self._ruler = CodeTokenizer(
-            bundle.tokenizer_json,
-            bundle.manifest.architecture.max_length + 1,
-            bundle.manifest.task.normalisation,
-        )
+        self._fits = within_window(bundle)
         self._predictions: Remembered[bytes, Prediction] = Remembered(MOST_PREDICTIONS)
         self._explanations: Remembered[bytes, Explanation] = Remembered(MOST_EXPLANATIONS)
 
@@ -62,7 +56,7 @@ class SingleEngine:
             explanation = explain(
                 function.text,
                 lambda text: self.model.predict(text).probabilities[label],
-                lambda text: len(self._ruler.encode(text)) < self._ruler.max_length,
+                self._fits,
             )
             self._explanations.put(function.key, explanation)
         return single_hover(prediction, view.threshold, label, explanation, function.start[0] + 1)

@@ -1,15 +1,8 @@
-"""Functions in source code of several languages, by tree-sitter."""
+"""Functions of source files in nine languages, by tree-sitter. Imports no model and no torch."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from codewren_runtime.errors import MissingExtraError
-
-if find_spec("tree_sitter") is None:
-    raise MissingExtraError("lsp", "tree-sitter")
-
 from codewren.source.functions import Function, find_functions
-from codewren.source.languages import Language, language_of
+from codewren.source.languages import SUFFIXES, Language, language_of
 
-__all__ = ["Function", "Language", "find_functions", "language_of"]
+__all__ = ["SUFFIXES", "Function", "Language", "find_functions", "language_of"]

@@ -1,13 +1,26 @@
-"""The languages that are known, and what a function is in each."""
+"""What each language calls a function: node types of its tree-sitter grammar, as data.
+
+A walk with these tables, and not a tree-sitter query: a query takes time quadratic in the depth
+of nesting (3 s for 60,000 open braces, without a chance to stop it), and it cannot be told to
+pass over the inside of what it has found.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from importlib import import_module
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-__all__ = ["GRAMMARS", "Grammar", "Language", "language_of"]
+from codewren_runtime.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import tree_sitter
+
+__all__ = ["GRAMMARS", "SUFFIXES", "Grammar", "Language", "grammar_of", "language_of"]
 
 
 class Language(StrEnum):
@@ -15,71 +28,107 @@ class Language(StrEnum):
 
     C = "c"
     CPP = "cpp"
-    GO = "go"
     JAVA = "java"
-    JAVASCRIPT = "javascript"
     PYTHON = "python"
-    RUST = "rust"
-    TSX = "typescriptreact"
+    JAVASCRIPT = "javascript"
     TYPESCRIPT = "typescript"
+    TSX = "typescriptreact"
+    GO = "go"
+    RUST = "rust"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Fields of a node that makes a named function: its name, and the function if that is inside.
+
+    `const f = () => {…}` is a `variable_declarator` with the fields `name` and `value`.
+    """
+
+    name: str = "name"
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A grammar as a module and the function in it, and what nodes are functions there."""
+    """A grammar's package and entry, its function nodes, and nodes that can hold no function."""
 
     module: str
-    functions: frozenset[str]
-    suffixes: tuple[str, ...]
+    functions: Mapping[str, Named]
+    opaque: frozenset[str] = frozenset()
     entry: str = "language"
 
 
-_SCRIPT = frozenset(
-    {
-        "function_declaration",
-        "generator_function_declaration",
-        "function_expression",
-        "generator_function",
-        "arrow_function",
-        "method_definition",
-    }
-)
-_C = frozenset({"function_definition"})
+_DECLARED = {"function_definition": Named("declarator")}
+_TABLES = frozenset({"initializer_list"})
+_SCRIPT = {
+    "function_declaration": Named(),
+    "generator_function_declaration": Named(),
+    "function_expression": Named(),
+    "generator_function": Named(),
+    "method_definition": Named(),
+    "variable_declarator": Named("name", "value"),
+    "assignment_expression": Named("left", "right"),
+    "pair": Named("key", "value"),
+}
+_TYPED_SCRIPT = {**_SCRIPT, "public_field_definition": Named("name", "value")}
+
+# The values that make a variable, a property or a field of a script a named function.
+FUNCTION_VALUES = frozenset({"arrow_function", "function_expression", "generator_function"})
 
 GRAMMARS: Mapping[Language, Grammar] = {
-    Language.C: Grammar("tree_sitter_c", _C, (".c", ".h")),
-    Language.CPP: Grammar(
-        "tree_sitter_cpp", _C, (".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".ipp", ".c++")
-    ),
-    Language.GO: Grammar(
-        "tree_sitter_go", frozenset({"function_declaration", "method_declaration"}), (".go",)
-    ),
+    Language.C: Grammar("tree_sitter_c", _DECLARED, _TABLES),
+    Language.CPP: Grammar("tree_sitter_cpp", _DECLARED, _TABLES),
     Language.JAVA: Grammar(
         "tree_sitter_java",
-        frozenset(
-            {
-                "method_declaration",
-                "constructor_declaration",
-                "compact_constructor_declaration",
-            }
-        ),
-        (".java",),
+        {
+            "method_declaration": Named(),
+            "constructor_declaration": Named(),
+            "compact_constructor_declaration": Named(),
+        },
     ),
+    Language.PYTHON: Grammar("tree_sitter_python", {"function_definition": Named()}),
     Language.JAVASCRIPT: Grammar(
-        "tree_sitter_javascript", _SCRIPT, (".js", ".jsx", ".mjs", ".cjs")
+        "tree_sitter_javascript", {**_SCRIPT, "field_definition": Named("property", "value")}
     ),
-    Language.PYTHON: Grammar(
-        "tree_sitter_python", frozenset({"function_definition"}), (".py", ".pyi")
-    ),
-    Language.RUST: Grammar("tree_sitter_rust", frozenset({"function_item"}), (".rs",)),
-    Language.TSX: Grammar("tree_sitter_typescript", _SCRIPT, (".tsx",), "language_tsx"),
     Language.TYPESCRIPT: Grammar(
-        "tree_sitter_typescript", _SCRIPT, (".ts", ".mts", ".cts"), "language_typescript"
+        "tree_sitter_typescript", _TYPED_SCRIPT, entry="language_typescript"
     ),
+    Language.TSX: Grammar("tree_sitter_typescript", _TYPED_SCRIPT, entry="language_tsx"),
+    Language.GO: Grammar(
+        "tree_sitter_go", {"function_declaration": Named(), "method_declaration": Named()}
+    ),
+    Language.RUST: Grammar("tree_sitter_rust", {"function_item": Named()}),
 }
-_BY_SUFFIX = {suffix: name for name, known in GRAMMARS.items() for suffix in known.suffixes}
+
+SUFFIXES: Mapping[str, Language] = {
+    **dict.fromkeys((".c", ".h"), Language.C),
+    **dict.fromkeys((".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".ipp", ".inl"), Language.CPP),
+    ".java": Language.JAVA,
+    **dict.fromkeys((".py", ".pyi"), Language.PYTHON),
+    **dict.fromkeys((".js", ".cjs", ".mjs", ".jsx"), Language.JAVASCRIPT),
+    **dict.fromkeys((".ts", ".cts", ".mts"), Language.TYPESCRIPT),
+    ".tsx": Language.TSX,
+    ".go": Language.GO,
+    ".rs": Language.RUST,
+}
 
 
 def language_of(path: PurePath | str) -> Language | None:
-    """The language by the file's suffix; None if it is not known."""
-    return _BY_SUFFIX.get(PurePath(path).suffix.lower())
+    """The language that the suffix stands for; None for any other.
+
+    `.h` counts as C; `find_functions` reads C that does not parse as C++ where that fits better.
+    """
+    return SUFFIXES.get(PurePath(path).suffix.lower())
+
+
+@cache
+def grammar_of(language: Language) -> tree_sitter.Language:
+    """The compiled grammar; raises MissingExtraError where the extra is not installed."""
+    grammar = GRAMMARS[language]
+    try:
+        import tree_sitter
+
+        module = import_module(grammar.module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("scan", error.name or "tree-sitter") from error
+    return tree_sitter.Language(getattr(module, grammar.entry)())

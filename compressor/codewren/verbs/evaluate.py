@@ -54,8 +54,8 @@ def evaluate(run: Run, test: Dataset, train: Dataset | None) -> dict[str, Any]:
         if name in present:
             rows.append(evaluate_folder(run.reporter, run.path(name), title, test))
     if bundle is not None:
-        bits = read_json(run.path(EXPORT))["bits"]
-        rows.append(evaluate_bundle(run.reporter, bundle, f"bundle, {bits} bits", test))
+        quant = read_json(run.path(EXPORT))["quant"]
+        rows.append(evaluate_bundle(run.reporter, bundle, f"bundle, {quant}", test))
     return write_report(run, step, report_data(task, rows, test))
 
 

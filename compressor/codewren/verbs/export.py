@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.budget import Budget, parse_size
 from codewren.data import Dataset
@@ -17,11 +17,12 @@ from codewren_runtime.files import file_sha256, read_json
 from codewren_runtime.types import Example
 
 if TYPE_CHECKING:
-    from codewren_export import Exportable
+    from codewren_export import Exportable, Quant
 
 __all__ = ["BUNDLE", "ExportSettings", "export", "exported"]
 
 BUNDLE, EXPORT, SAMPLES = "model.wren", "export.json", "samples.jsonl"
+QUANT_OF_BITS: dict[int, Quant] = {8: "int8", 16: "fp16", 32: "fp32"}
 
 
 def exported(run: Run) -> Path | None:
@@ -34,23 +35,28 @@ def exported(run: Run) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """How the bundle answers: see `codewren_export.calibration` and `codewren_runtime.decision`."""
+    """What ships, and how it answers.
 
+    `size` and `quant` (a precision or "auto", see `codewren_export.quantise`) are the search's
+    by default; `threshold` is a criterion of `codewren_export.calibration`, `long_inputs` as in
+    `codewren_runtime.decision`.
+    """
+
+    size: str | None = None
+    quant: Quant | Literal["auto"] | None = None
     threshold: str = "0.5"
     long_inputs: LongInputs = "truncate"
 
 
 def export(
     run: Run,
-    size: str | None = None,
-    bits: int | None = None,
     settings: ExportSettings | None = None,
     validation: Dataset | None = None,
 ) -> dict[str, Any]:
-    """Write `run/model.wren` and `run/export.json`; size and bits are the search's by default.
+    """Write `run/model.wren` and `run/export.json`.
 
-    `validation` are labelled rows that no training saw: temperature and threshold are fitted
-    on them.
+    `validation` are labelled rows that no training saw: the gates are measured on them (by
+    default on the texts that distill kept), and temperature and threshold are fitted to them.
     """
     from codewren_distill.teachers import classifier_hash
     from codewren_export import STAGES, export_bundle
@@ -61,11 +67,15 @@ def export(
     folder = run.path("student")
     if not (folder / "metrics.json").is_file():
         raise OptionError(f"{folder}: no finished student there; run distill first")
-    budget = _budget(run, size, bits)
+    budget = Budget.from_json(read_json(run.path(ARCHITECTURE))["budget"])
+    if settings.size is not None:
+        budget = replace(budget, size_bytes=parse_size(settings.size))
+    quant = settings.quant or QUANT_OF_BITS[budget.bits]
     inputs = {
         "student": classifier_hash(str(folder)),
         "samples": file_sha256(folder / SAMPLES),
-        "budget": budget.to_json(),
+        "size_budget": budget.size_bytes,
+        "quant": quant,
         "answers": [str(criterion), settings.long_inputs],
         "validation": validation.sha256 if validation else None,
     }
@@ -77,28 +87,21 @@ def export(
     exportable = replace(
         _student(run),
         provenance=inputs,
-        labelled=validation.examples if validation else (),
         threshold=criterion,
         long_inputs=settings.long_inputs,
     )
+    if validation is not None:
+        rows = validation.examples
+        exportable = replace(exportable, sample_texts=rows, labelled=rows)
     with run.reporter.step(step.title, len(STAGES)) as bar:
         report = export_bundle(
             exportable,
             bundle,
-            bits=budget.bits,
+            quant=quant,
             size_budget=budget.size_bytes,
             on_stage=lambda name: bar.advance(1, name),
         )
     return step.finish(asdict(report) | {"sha256": file_sha256(bundle)})
-
-
-def _budget(run: Run, size: str | None, bits: int | None) -> Budget:
-    budget = Budget.from_json(read_json(run.path(ARCHITECTURE))["budget"])
-    if size is not None:
-        budget = replace(budget, size_bytes=parse_size(size))
-    if bits is not None:
-        budget = replace(budget, bits=bits)  # type: ignore[arg-type]  # Budget checks it
-    return budget
 
 
 def _student(run: Run) -> Exportable:

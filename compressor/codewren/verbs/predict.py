@@ -60,4 +60,6 @@ def _answer(model: Model, paths: Sequence[Path]) -> dict[str, Any]:
         "label": prediction.label,
         "probability": prediction.probability,
         "probabilities": dict(prediction.probabilities),
+        "threshold": model.manifest.decision.threshold,
+        "calibrated": bool(model.manifest.decision.calibration),
     }

@@ -41,7 +41,7 @@ def licence_line(licence: str | None) -> str:
 
 
 def limits(manifest: Manifest) -> list[str]:
-    """What nobody should expect of the model, a sentence or two each."""
+    """What the model does not do, one sentence or two each."""
     calibration = manifest.decision.calibration
     probabilities = (
         "Probabilities were fitted on held-out rows"

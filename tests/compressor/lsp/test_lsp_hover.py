@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from codewren.lsp.engine import Like
 from codewren.lsp.hover import pair_hover, single_hover
 from codewren.lsp.located import Located
-from codewren.lsp.occlusion import MOST_PREDICTIONS, Explanation, Weight, explain
+from codewren.occlusion import MOST_PREDICTIONS, Explanation, Weight, explain
 from codewren_runtime import Prediction
 
 TEXT = "int f(char *s) {\r\n  char b[9];\n\n  strcpy(b, s);\n  return b[0];\n}"

@@ -60,7 +60,7 @@ def test_predicted_bytes_are_those_of_the_real_bundle_and_on_the_safe_side(
             sample_texts=[Example(*texts)],
         ),
         tmp_path / "model.wren",
-        bits=bits,
+        quant={8: "int8", 16: "fp16", 32: "fp32"}[bits],  # type: ignore[arg-type]
     )
     predicted = predict_bytes(architecture, kind, labels, bits)
     assert 1 <= predicted / report.size_bytes < 1.015

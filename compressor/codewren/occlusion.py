@@ -7,7 +7,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Explanation", "Weight", "explain"]
+from codewren_runtime import Bundle
+from codewren_runtime.tokenizer import CodeTokenizer
+
+__all__ = ["Explanation", "Weight", "explain", "within_window"]
 
 # So many predictions explain a text; a longer one loses several lines at a time.
 MOST_PREDICTIONS = 64
@@ -52,6 +55,17 @@ def explain(
             weights.append(Weight(first, last - 1, whole - probability(rest)))
     weights.sort(key=lambda found: -abs(found.weight))
     return Explanation(tuple(lines), read, tuple(weights))
+
+
+def within_window(bundle: Bundle) -> Callable[[str], bool]:
+    """Whether the bundle's model reads a text to its end."""
+    manifest = bundle.manifest
+    if manifest.long_inputs != "truncate":
+        return lambda _: True
+    # One token longer than the window, to tell a text that fills it from one that is cut.
+    longest = manifest.architecture.max_length
+    ruler = CodeTokenizer(bundle.tokenizer_json, longest + 1, manifest.task.normalisation)
+    return lambda text: len(ruler.encode(text)) <= longest
 
 
 def _lines_read(lines: Sequence[str], fits: Callable[[str], bool]) -> int:
