@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from codewren.verbs.package import package
+from codewren_export import QUANTS
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +54,19 @@ def test_a_thousand_functions_are_judged_as_in_python(
     rows = [[text] for text in request.getfixturevalue(source)]
     assert len(rows) >= 1_000
     bundle = bundle_of("single")
+    same(in_node(bundle, rows), bundle, rows)
+
+
+@pytest.mark.parametrize("quant", QUANTS)
+def test_every_precision_is_judged_as_in_python(
+    quant: str,
+    bundle_of: Callable[..., Path],
+    in_node: Callable[..., Any],
+    same: Callable[..., None],
+    functions: list[str],
+) -> None:
+    rows = [[text] for text in functions[:100]]
+    bundle = bundle_of("single", quant=quant)
     same(in_node(bundle, rows), bundle, rows)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from codewren.verbs.package import package
+from codewren_export import QUANTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("page_modules")]
 
@@ -75,6 +76,24 @@ def test_a_thousand_functions_are_judged_as_in_python(
     same(found["answers"], bundle, rows)
     label, probability = found["answers"][0]["label"], found["answers"][0]["probability"]
     assert found["shown"].startswith(f"{label} {100 * probability:.1f}% in ")
+
+
+@pytest.mark.parametrize("quant", QUANTS)
+def test_every_precision_is_judged_as_in_python(
+    quant: str,
+    tmp_path: Path,
+    bundle_of: Callable[..., Path],
+    chromium: str,
+    javascript: Callable[..., Any],
+    same: Callable[..., None],
+    functions: list[str],
+) -> None:
+    rows = [[text] for text in functions[:60]]
+    bundle = bundle_of("single", quant=quant)
+    package(bundle, "web", TITLE, tmp_path / "page", "0.1.0", None)
+    answers = _open(tmp_path / "page", rows, chromium, javascript, tmp_path)["answers"]
+    # Ranges are found anew in each call: a last bit there moves what is rounded to 8 bits.
+    same(answers, bundle, rows, tolerance=0.05 if quant == "int8-dynamic" else 1e-3)
 
 
 def test_a_page_of_pairs_has_two_boxes(
