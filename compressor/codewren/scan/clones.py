@@ -18,7 +18,7 @@ __all__ = ["MAX_FUNCTIONS", "NEIGHBOURS", "clone_groups", "nearest_pairs"]
 NEIGHBOURS = 5
 # Their embeddings are held at once, and each is measured against all others.
 MAX_FUNCTIONS = 100_000
-_BLOCK_VALUES = 1 << 24
+_BLOCK_VALUES = 1 << 21  # 8 MB of distances at a time
 _PAIRS_PER_STEP = 1_000
 
 Pairs = NDArray[np.int64]
