@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -31,10 +31,10 @@ def command(
     json: JsonOption = False,
 ) -> None:
     """Make a package for embedders from a bundle: a pip wheel, an npm package or a web page."""
-    from codewren.verbs.package import Kind, package
+    from codewren.verbs.package import package
 
     output = Output(json=json)
-    result = package(bundle, cast(Kind, kind), name, out, package_version, license)
+    result = package(bundle, kind, name, out, package_version, license)
     if not output.result(result):
         files = result["files"]
         what = f"{out / next(iter(files))}" if len(files) == 1 else f"{out}: {len(files)} files"

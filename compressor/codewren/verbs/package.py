@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["Kind", "package"]
-
-Kind = Literal["wheel", "npm", "web"]
+__all__ = ["package"]
 
 
 def package(
-    bundle: Path, kind: Kind, name: str, out: Path, version: str, licence: str | None
+    bundle: Path, kind: str, name: str, out: Path, version: str, licence: str | None
 ) -> dict[str, Any]:
     """Write the package `name` into the new or empty folder `out`; what was written, and its size.
 
@@ -23,6 +21,7 @@ def package(
     from codewren_export.packages import write_npm, write_web, write_wheel
     from codewren_export.packages.folders import new_folder
     from codewren_export.packages.names import (
+        check_licence,
         check_npm_name,
         check_python_name,
         check_title,
@@ -30,20 +29,21 @@ def package(
     )
     from codewren_runtime import load, read_bundle
 
-    if kind not in get_args(Kind):
-        raise OptionError(f"--kind {kind!r}: give one of {', '.join(get_args(Kind))}")
-    check = {"wheel": check_python_name, "npm": check_npm_name, "web": check_title}[kind]
-    check(name)
+    kinds = {
+        "wheel": (check_python_name, write_wheel),
+        "npm": (check_npm_name, write_npm),
+        "web": (check_title, write_web),
+    }
+    if kind not in kinds:
+        raise OptionError(f"--kind {kind!r}: give one of {', '.join(kinds)}")
+    check_name, write = kinds[kind]
+    check_name(name)
     check_version(version)
+    licence = check_licence(licence)
     load(bundle)  # it opens and answers, or there is nothing to package
     checked = read_bundle(bundle)
     with new_folder(out) as folder:
-        if kind == "wheel":
-            write_wheel(checked, name, version, licence, folder)
-        elif kind == "npm":
-            write_npm(checked, name, version, licence, folder)
-        else:
-            write_web(checked, name, folder)
+        write(checked, name, version, licence, folder)
         files = {
             path.relative_to(folder).as_posix(): path.stat().st_size
             for path in sorted(folder.rglob("*"))

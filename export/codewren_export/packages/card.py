@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codewren_runtime.bundle import Bundle, Manifest
 
-__all__ = ["card", "limits", "summary"]
+__all__ = ["card", "licence_line", "limits", "summary"]
 
 LONGEST = 200
 
@@ -22,14 +22,21 @@ def card(bundle: Bundle, title: str, usage: str, licence: str | None) -> str:
     manifest = bundle.manifest
     figures = "\n".join(f"| {name} | {value} |" for name, value in _figures(bundle))
     lines = "\n".join(f"- {line}" for line in limits(manifest))
-    of_model = f"`{licence}`." if licence else "not stated by whoever made this package."
     return (
         f"# {title}\n\n{_capital(summary(bundle))}. It runs on the CPU of the machine that asks; "
         f"no code leaves it.\n\n{usage.strip()}\n\n"
         f"## What it cannot do\n\n{lines}\n\n"
         f"## The model\n\n| what | value |\n| --- | --- |\n{figures}\n\n"
-        f"Licence of the model: {of_model} The code that runs it is codewren's, under the MIT "
-        "licence in `LICENSE-codewren`.\n"
+        f"{licence_line(licence)}\n"
+    )
+
+
+def licence_line(licence: str | None) -> str:
+    """Whose licence holds for what."""
+    of_model = licence or "not stated by whoever made this package"
+    return (
+        f"Licence of the model: {of_model}. The code that runs it is codewren's, under the MIT "
+        "licence in LICENSE-codewren."
     )
 
 

@@ -1,4 +1,4 @@
-"""Names and versions that every package index takes."""
+"""Names, versions and licences that every package index takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import sys
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["check_npm_name", "check_python_name", "check_title", "check_version"]
+__all__ = [
+    "check_licence",
+    "check_npm_name",
+    "check_python_name",
+    "check_title",
+    "check_version",
+]
 
 # What a wheel brings or needs: a package of that name would hide it.
 TAKEN = {"codewren", "codewren_runtime", "numpy", "onnxruntime", "tokenizers"}
@@ -63,3 +69,17 @@ def check_version(version: str) -> str:
     if not VERSION.fullmatch(version):
         raise OptionError(f"--package-version {version!r}: give three numbers, such as 1.0.0")
     return version
+
+
+def check_licence(licence: str | None) -> str | None:
+    """`licence` in its canonical form; OptionError unless it is None or an SPDX expression."""
+    if licence is None:
+        return None
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    try:
+        return str(canonicalize_license_expression(licence))
+    except InvalidLicenseExpression as error:
+        raise OptionError(
+            f"--license {licence!r}: give an SPDX expression, such as MIT or Apache-2.0"
+        ) from error

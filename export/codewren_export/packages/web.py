@@ -9,7 +9,7 @@ import json
 from importlib.resources import as_file
 from pathlib import Path
 
-from codewren_export.packages.card import limits, summary
+from codewren_export.packages.card import licence_line, limits, summary
 from codewren_export.packages.folders import template, write_files
 from codewren_export.packages.javascript import sources
 from codewren_export.packages.node_modules import node_modules
@@ -41,7 +41,7 @@ BOXES = {
 VERBS = {"single": "Judge", "pair": "Compare"}
 
 
-def write_web(bundle: Bundle, name: str, folder: Path) -> None:
+def write_web(bundle: Bundle, name: str, version: str, licence: str | None, folder: Path) -> None:
     """Fill `folder` with the page titled `name`; OptionError where npm does not answer."""
     with as_file(template("web")) as project:
         vendor = _vendor(node_modules(project))
@@ -49,7 +49,7 @@ def write_web(bundle: Bundle, name: str, folder: Path) -> None:
     model = {f"wren/{path}": data for path, data in sources(bundle).items()}
     del model["wren/index.d.ts"], model["wren/src/read-node.js"]
     notice = {"LICENSE-codewren": template("LICENSE-codewren").read_bytes()}
-    page = {"index.html": _page(bundle, name)}
+    page = {"index.html": _page(bundle, name, version, licence)}
     write_files(folder, {**page, **ours, **notice, **model, **vendor})
 
 
@@ -66,7 +66,7 @@ def _vendor(modules: Path) -> dict[str, bytes]:
     return files | {"vendor/LIBRARIES.txt": "".join(lines).encode()}
 
 
-def _page(bundle: Bundle, name: str) -> str:
+def _page(bundle: Bundle, name: str, version: str, licence: str | None) -> str:
     kind = bundle.manifest.task.kind
     importmap = json.dumps({"imports": IMPORTS})
     # The page may run this very map and the modules beside it, and talk to its own server only.
@@ -77,6 +77,8 @@ def _page(bundle: Bundle, name: str) -> str:
         "importmap": importmap,
         "title": html.escape(name),
         "summary": html.escape(summary(bundle)),
+        "version": version,
+        "licence": html.escape(licence_line(licence)),
         "verb": VERBS[kind],
         "boxes": "".join(boxes).strip(),
         "limits": "\n".join(f"<li>{html.escape(line)}</li>" for line in limits(bundle.manifest)),

@@ -11,7 +11,7 @@ from codewren_export.packages.contents import packed
 from codewren_export.packages.folders import template, write_files
 from codewren_export.packages.runtime_source import runtime_source
 from codewren_runtime.bundle import Bundle
-from codewren_runtime.errors import MissingExtraError, OptionError
+from codewren_runtime.errors import MissingExtraError
 
 __all__ = ["DEPENDENCIES", "write_wheel"]
 
@@ -41,8 +41,7 @@ itself."""
 def write_wheel(bundle: Bundle, name: str, version: str, licence: str | None, folder: Path) -> None:
     """Build `folder`/NAME-VERSION-py3-none-any.whl.
 
-    Raises OptionError for a licence that is no SPDX expression, MissingExtraError without
-    hatchling.
+    Raises MissingExtraError without hatchling.
     """
     try:
         from hatchling.builders.wheel import WheelBuilder
@@ -52,10 +51,6 @@ def write_wheel(bundle: Bundle, name: str, version: str, licence: str | None, fo
         root = Path(scratch)
         write_files(root, _sources(bundle, name, version, licence))
         builder = WheelBuilder(scratch, config=_project(bundle, name, version, licence))
-        try:
-            builder.metadata.validate_fields()
-        except (ValueError, TypeError) as error:
-            raise OptionError(f"--license {licence!r}: {error}") from error
         for _ in builder.build(directory=str(folder), versions=["standard"]):
             pass  # it is a generator
 

@@ -20,9 +20,9 @@ import pytest
 from codewren.demo.functions import collect, source_files, standard_library
 from codewren_distill.vocabulary import train_tokenizer
 from codewren_export import Exportable, export_bundle
+from codewren_export.pack import pack
 from codewren_export.packages.contents import model_files
 from codewren_export.packages.node_modules import node_modules
-from codewren_export.pack import pack
 from codewren_runtime import load, read_bundle
 from codewren_runtime.decision import Decision, LongInputs
 from codewren_runtime.errors import OptionError

@@ -27,21 +27,33 @@ def npm_package(tmp_path: Path) -> Callable[[Path], Path]:
     return make
 
 
+@pytest.fixture
+def in_node(
+    npm_package: Callable[[Path], Path],
+    installed: Callable[[Path], Path],
+    javascript: Callable[[str, dict[str, Any]], Any],
+) -> Callable[[Path, list[list[str]]], Any]:
+    """The answers of a bundle's package for rows of texts."""
+
+    def run(bundle: Path, rows: list[list[str]]) -> Any:
+        folder = installed(npm_package(bundle))
+        return javascript("answers.mjs", {"package": str(folder), "rows": rows})
+
+    return run
+
+
 @pytest.mark.parametrize("source", ["functions", "shared_functions"])
 def test_a_thousand_functions_are_judged_as_in_python(
     source: str,
     request: pytest.FixtureRequest,
     bundle_of: Callable[..., Path],
-    npm_package: Callable[[Path], Path],
-    installed: Callable[[Path], Path],
-    javascript: Callable[[str, dict[str, Any]], Any],
+    in_node: Callable[..., Any],
     same: Callable[..., None],
 ) -> None:
     rows = [[text] for text in request.getfixturevalue(source)]
     assert len(rows) >= 1_000
     bundle = bundle_of("single")
-    folder = installed(npm_package(bundle))
-    same(javascript("answers.mjs", {"package": str(folder), "rows": rows}), bundle, rows)
+    same(in_node(bundle, rows), bundle, rows)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +70,7 @@ def test_odd_and_long_texts_are_judged_as_in_python(
     kind: str,
     long_inputs: str,
     bundle_of: Callable[..., Path],
-    npm_package: Callable[[Path], Path],
-    installed: Callable[[Path], Path],
-    javascript: Callable[[str, dict[str, Any]], Any],
+    in_node: Callable[..., Any],
     same: Callable[..., None],
     as_rows: Callable[..., list[list[str]]],
     odd_texts: list[str],
@@ -68,10 +78,15 @@ def test_odd_and_long_texts_are_judged_as_in_python(
 ) -> None:
     bundle = bundle_of(kind, long_inputs)
     long = ["\n".join(functions[at : at + 12]) for at in range(0, 120, 12)]
-    longest = ["x" * 30_000, "{" * 30_000 + "}", " " * 30_000 + "a", "漢" * 3_000, "\U0001f426" * 999]
+    longest = [
+        "x" * 30_000,
+        "{" * 30_000 + "}",
+        " " * 30_000 + "a",
+        "漢" * 3_000,
+        "\U0001f426" * 999,
+    ]
     rows = as_rows([*odd_texts, *functions[:50], *long, *longest], kind)
-    folder = installed(npm_package(bundle))
-    same(javascript("answers.mjs", {"package": str(folder), "rows": rows}), bundle, rows)
+    same(in_node(bundle, rows), bundle, rows)
 
 
 @pytest.mark.parametrize("kind", ["single", "pair"])
@@ -87,7 +102,7 @@ def test_the_package_passes_its_own_test_and_is_typed(
     assert "# pass 7" in done
     consumer = folder.parents[1] / "consumer.mts"
     shutil.copyfile(Path(__file__).parent / "js" / "consumer.ts", consumer)
-    options = "--noEmit --strict --module nodenext --target es2022 --lib es2022,dom".split()
+    options = ["--noEmit", "--strict", "--module=nodenext", "--target=es2022", "--lib=es2022,dom"]
     _run(["node", "node_modules/typescript/bin/tsc", *options, consumer.name], consumer.parent)
 
 

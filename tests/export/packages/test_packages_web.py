@@ -20,7 +20,7 @@ TITLE = 'Is <this> & "that" safe?'
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         pass
 
 
@@ -50,7 +50,9 @@ def _open(
         found: dict[str, Any] = javascript("page.mjs", value)
     assert found["complaints"] == []
     assert found["unnamed"] == 0
-    assert [address for address in found["requests"] if not address.startswith((url, "data:"))] == []
+    assert [
+        address for address in found["requests"] if not address.startswith((url, "data:"))
+    ] == []
     return found
 
 
