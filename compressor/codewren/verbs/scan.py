@@ -152,9 +152,7 @@ class _Work:
                     "more: raise --min-lines, or scan a part"
                 )
         table = np.array(embeddings, np.float32).reshape(len(places), self.answers.width)
-        return clone_groups(
-            places, table, self.answers.model, self.verdict, self.jobs, self.reporter
-        )
+        return clone_groups(places, table, self.answers, self.verdict, self.jobs, self.reporter)
 
     def _judged(self) -> Iterator[tuple[Place, Any]]:
         with self.reporter.step("scan", len(self.files)) as bar:
