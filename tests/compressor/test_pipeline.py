@@ -194,7 +194,7 @@ def test_the_verbs_one_by_one(folder: Path) -> None:
     assert "240 examples" in compress("distill", *quick, "unlabelled.jsonl")  # skipped, said alike
     assert "size" in compress("export")
     table = compress("evaluate", "--text", "code", "--label", "bad", "--data", "test.jsonl")
-    assert "bundle, 8 bits" in table
+    assert "bundle, int8" in table
     (folder / "a file.c").write_text("int f(void) { strcpy(buf); }")
     answers = json.loads(compress("predict", "run/model.wren", "a file.c", "--json"))
     assert answers[0]["label"] in {"safe", "bad"}
