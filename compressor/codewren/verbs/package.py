@@ -27,7 +27,7 @@ def package(
         check_title,
         check_version,
     )
-    from codewren_runtime import load, read_bundle
+    from codewren_runtime import Model, read_bundle
 
     kinds = {
         "wheel": (check_python_name, write_wheel),
@@ -40,8 +40,8 @@ def package(
     check_name(name)
     check_version(version)
     licence = check_licence(licence)
-    load(bundle)  # it opens and answers, or there is nothing to package
     checked = read_bundle(bundle)
+    Model(checked)  # it opens and answers, or there is nothing to package
     with new_folder(out) as folder:
         write(checked, name, version, licence, folder)
         files = {
