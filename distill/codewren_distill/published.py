@@ -10,11 +10,13 @@ heads is in neither.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import RobertaForSequenceClassification, RobertaModel
 
@@ -72,10 +74,26 @@ def read_published(folder: Path, name: str, heads: int) -> Published:
         raise ModelError(
             f"{folder / WEIGHTS}: not a student of the replication package ({reason})"
         ) from error
-    tokenizer = CodeTokenizer.from_file(folder / TOKENIZER, MAX_LENGTH, task.normalisation)
+    tokenizer = CodeTokenizer(_tokenizer_json(folder), MAX_LENGTH, task.normalisation)
     text = SiameseText(tokenizer, pairs=kind == "pair")
     classifier = Classifier(model, text, task, MAX_LENGTH)
     return Published(classifier, architecture, (folder / WEIGHTS, folder / TOKENIZER))
+
+
+def _tokenizer_json(folder: Path) -> str:
+    """The published tokenizer as byte-level BPE and nothing else.
+
+    It lowers the text, which the published normalisation has done already, and trims offsets,
+    which nobody asks for.
+    """
+    path = folder / TOKENIZER
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data |= {"normalizer": None, "post_processor": None}
+        return str(Tokenizer.from_str(json.dumps(data)).to_str())
+    except Exception as error:  # tokenizers raises bare Exception
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path}: cannot be read as a tokenizer ({reason})") from error
 
 
 def _read_state(path: Path) -> State:

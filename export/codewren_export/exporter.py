@@ -18,8 +18,9 @@ from codewren_export.quiet import quiet
 from codewren_export.reference import head_graph, reference_graph
 from codewren_export.scoring import Graphs
 from codewren_export.trial import Trial, make_parts, try_quant
-from codewren_runtime.errors import GateError, ModelError, OptionError
+from codewren_runtime.errors import BundleError, GateError, ModelError, OptionError
 from codewren_runtime.files import write_bytes
+from codewren_runtime.model import load
 
 __all__ = ["AUTO", "STAGES", "ExportReport", "export_bundle"]
 
@@ -157,15 +158,24 @@ def _fp32_graphs(exportable: Exportable, on_stage: Callable[[str], None]) -> tup
 
 
 def _write(out: Path, data: bytes, gates: tuple[Verdict, ...]) -> None:
-    failures = [verdict for verdict in gates if not verdict.passed]
+    lines = [f"{verdict.gate}: {verdict.line}" for verdict in gates if not verdict.passed]
     failed = out.with_name(f"{out.name}.failed")
-    target = failed if failures else out
     try:
-        write_bytes(target, data)
-        if not failures:
-            failed.unlink(missing_ok=True)
+        write_bytes(failed, data)
+        lines += _refusals(failed)
+        if not lines:
+            failed.replace(out)
     except OSError as error:
-        raise OptionError(f"{target}: cannot be written ({error.strerror})") from error
-    if failures:
-        lines = "; ".join(f"{verdict.gate}: {verdict.line}" for verdict in failures)
-        raise GateError(f"{out}: not written, {lines}; the failed bundle is {failed.name}")
+        raise OptionError(f"{out}: cannot be written ({error.strerror})") from error
+    if lines:
+        why = "; ".join(lines)
+        raise GateError(f"{out}: not written, {why}; the failed bundle is {failed.name}")
+
+
+def _refusals(path: Path) -> list[str]:
+    """What the runtime has against the bundle: it reads no file but one that keeps its rules."""
+    try:
+        load(path)
+    except BundleError as error:
+        return [f"reader: {error}"]
+    return []

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codewren.scan.cache import NoCache
-from codewren_runtime import Bundle, Model
 from codewren_runtime.files import sha256_of
+
+if TYPE_CHECKING:
+    from codewren_runtime import Bundle, Model
 
 __all__ = ["Answers", "Array"]
 
@@ -28,19 +32,33 @@ class Answers:
     """What a bundle says of a text, as an array: probabilities by label, or an embedding.
 
     `width` is the length of that array and `dtype` its type: float64 probabilities (labels,) of
-    a single-text model, the float32 embedding (hidden_size,) of a pair model. Thread-safe.
+    a single-text model, the float32 embedding (hidden_size,) of a pair model. Thread-safe. The
+    model is opened when it is first asked what the cache does not know.
     """
 
     def __init__(self, bundle: Bundle, cache: NoCache) -> None:
-        self.bundle, self.model, self.cache = bundle, Model(bundle), cache
-        self.is_pair = self.model.task.kind == "pair"
+        self.bundle, self.cache = bundle, cache
+        self.task = bundle.manifest.task
+        self.is_pair = self.task.kind == "pair"
         self.width = (
-            bundle.manifest.architecture.hidden_size if self.is_pair else len(self.model.labels)
+            bundle.manifest.architecture.hidden_size if self.is_pair else len(self.task.labels)
         )
         self.dtype = np.dtype("<f4" if self.is_pair else "<f8")
         made_by = {name: _version(name) for name in (*_ENGINES, *_GRAMMARS)}
         salt = sha256_of({"bundle": bundle.manifest.to_json(), "made by": made_by})
         self._salt = bytes.fromhex(salt)
+        self._opened: Model | None = None
+        self._lock = Lock()
+
+    @property
+    def model(self) -> Model:
+        """The bundle's model; raises BundleError in one line if it cannot be opened."""
+        with self._lock:
+            if self._opened is None:
+                from codewren_runtime import Model
+
+                self._opened = Model(self.bundle)
+            return self._opened
 
     def key(self, kind: str, data: bytes) -> bytes:
         """Where the cache keeps what this bundle says of `data`."""
@@ -60,7 +78,7 @@ class Answers:
         if self.is_pair:
             return self.model.embed(text).astype(self.dtype)
         probabilities = self.model.predict(text).probabilities
-        return np.array([probabilities[label] for label in self.model.labels], self.dtype)
+        return np.array([probabilities[label] for label in self.task.labels], self.dtype)
 
 
 def _version(name: str) -> str | None:

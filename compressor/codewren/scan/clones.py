@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codewren.progress import Reporter
-from codewren.scan.findings import Finding
+from codewren.scan.answers import Answers
+from codewren.scan.findings import Finding, Verdict
 from codewren.scan.reading import Place
 from codewren_runtime import Model
 
@@ -18,7 +19,7 @@ __all__ = ["MAX_FUNCTIONS", "NEIGHBOURS", "clone_groups", "nearest_pairs"]
 NEIGHBOURS = 5
 # Their embeddings are held at once, and each is measured against all others.
 MAX_FUNCTIONS = 100_000
-_BLOCK_VALUES = 1 << 24
+_BLOCK_VALUES = 1 << 21  # 8 MB of distances at a time
 _PAIRS_PER_STEP = 1_000
 
 Pairs = NDArray[np.int64]
@@ -27,31 +28,38 @@ Pairs = NDArray[np.int64]
 def clone_groups(
     places: Sequence[Place],
     embeddings: NDArray[np.float32],
-    model: Model,
-    verdict: tuple[str, str, float],
+    answers: Answers,
+    verdict: Verdict,
     jobs: int,
     reporter: Reporter,
 ) -> list[Finding]:
     """Groups of two functions or more, each linked to another of its group by the model.
 
-    `embeddings` is (places, hidden_size); `verdict` the rule, the label that makes a clone, and
-    its least probability. Functions of equal text count as one until they are grouped. The
-    candidates are each text's `NEIGHBOURS` nearest by Euclidean distance, so that a pair that the
-    embeddings hold far apart is not compared. A group's probability is that of the weakest link
-    which it needs.
+    `embeddings` is (places, hidden_size). Functions of equal text count as one until they are
+    grouped. The candidates are each text's `NEIGHBOURS` nearest by Euclidean distance, so that a
+    pair which the embeddings hold far apart is not compared. A group's probability is that of
+    the weakest link which it needs. What the model says of the pairs is remembered for as long as
+    no function changes.
     """
-    rule, label, threshold = verdict
     by_text: dict[str, list[int]] = {}
     for index, place in enumerate(places):
         by_text.setdefault(place.digest, []).append(index)
     members = list(by_text.values())
     texts = embeddings[[same[0] for same in members]]
-    itself = np.array([[i, i] for i, same in enumerate(members) if len(same) > 1], np.int64)
-    pairs = np.concatenate([itself.reshape(-1, 2), nearest_pairs(texts)])
-    probabilities = _compare(pairs, texts, model, label, jobs, reporter)
-    groups = _join(pairs, probabilities, threshold, len(members))
+    copied = np.array([len(same) > 1 for same in members], np.bool_)
+    key = answers.key(f"pairs {verdict.label}", texts.tobytes() + copied.tobytes())
+    stored = answers.cache.get(key)
+    if stored is None:
+        itself = np.repeat(np.flatnonzero(copied), 2).reshape(-1, 2)
+        pairs = np.concatenate([itself, nearest_pairs(texts)])
+        probabilities = _compare(pairs, texts, answers.model, verdict.label, jobs, reporter)
+        answers.cache.put(key, np.column_stack([pairs, probabilities]).tobytes())
+    else:
+        table = np.frombuffer(stored, np.float64).reshape(-1, 3)
+        pairs, probabilities = table[:, :2].astype(np.int64), table[:, 2]
+    groups = _join(pairs, probabilities, verdict.threshold, len(members))
     return [
-        Finding(rule, label, probability, _sorted([places[p] for i in group for p in members[i]]))
+        _finding(verdict, probability, [places[p] for i in group for p in members[i]])
         for group, probability in groups
     ]
 
@@ -131,5 +139,6 @@ def _join(
         yield group, weakest[root]
 
 
-def _sorted(places: Sequence[Place]) -> tuple[Place, ...]:
-    return tuple(sorted(places, key=lambda place: (place.file, place.start_line)))
+def _finding(verdict: Verdict, probability: float, places: list[Place]) -> Finding:
+    places.sort(key=lambda place: (place.file, place.start_line))
+    return Finding(verdict.rule, verdict.label, probability, tuple(places))

@@ -43,7 +43,7 @@ def explained(
 def _reasons(
     text: str, finding: Finding, answers: Answers, fits: Callable[[str], bool]
 ) -> tuple[Reason, ...]:
-    at = answers.model.labels.index(finding.label)
+    at = answers.task.labels.index(finding.label)
     explanation = explain(text, lambda part: float(answers(part)[at]), fits)
     start, lines = finding.places[0].start_line, explanation.lines
     return tuple(

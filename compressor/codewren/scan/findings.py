@@ -18,6 +18,7 @@ __all__ = [
     "Finding",
     "Level",
     "Reason",
+    "Verdict",
     "fingerprinted",
     "read_baseline",
     "rule_id",
@@ -28,6 +29,15 @@ __all__ = [
 
 Level = Literal["note", "warning", "error"]
 ERROR_FROM, WARNING_FROM = 0.9, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What makes a finding: a rule, the label that it stands for, and its least probability."""
+
+    rule: str
+    label: str
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from codewren_runtime.errors import DataError
 
 __all__ = ["FileAnswers", "Place", "place_of", "read_file", "read_files"]
 
+# O_NONBLOCK: a pipe that has taken a file's name must not hold the scan.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 BINARY, PONDERED = "binary", "too hard to parse"
 
 
@@ -80,8 +82,7 @@ def read_files(
 def read_file(file: SourceFile) -> bytes | str:
     """The bytes of a source file, or the reason why it is none."""
     try:
-        # O_NONBLOCK: a pipe that has taken the file's name must not hold the scan.
-        handle = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(file.path, _READ)
         with open(handle, "rb") as stream:  # noqa: PTH123
             source = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError):

@@ -21,6 +21,7 @@ from codewren.scan.explaining import explained
 from codewren.scan.files import SourceFile, find_files, root_of
 from codewren.scan.findings import (
     Finding,
+    Verdict,
     fingerprinted,
     read_baseline,
     rule_id,
@@ -31,7 +32,7 @@ from codewren.scan.reading import Place, read_files
 from codewren.scan.sarif import SarifRun, to_sarif
 from codewren_runtime import read_bundle
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import atomic_path, canonical_json
+from codewren_runtime.files import canonical_json, write_bytes
 
 __all__ = ["ScanResult", "ScanSettings", "scan"]
 
@@ -91,10 +92,9 @@ def scan(paths: Sequence[Path], settings: ScanSettings, reporter: Reporter) -> S
     """
     with ExitStack() as stack:
         answers = Answers(read_bundle(settings.bundle), _cache(settings, reporter, stack))
-        label, threshold = _verdict(answers, settings)
+        verdict = _verdict(answers, settings)
         baseline = read_baseline(settings.baseline) if settings.baseline else frozenset()
-        rule = rule_id(answers.model.task.name, label)
-        work = _Work(paths, answers, rule, label, threshold, settings, reporter)
+        work = _Work(paths, answers, verdict, settings, reporter)
         every = fingerprinted(work.clones() if answers.is_pair else work.flagged())
         if settings.new_baseline is not None:
             write_baseline(settings.new_baseline, every)
@@ -102,14 +102,14 @@ def scan(paths: Sequence[Path], settings: ScanSettings, reporter: Reporter) -> S
         if not answers.is_pair:
             findings = explained(findings, settings.explain, work.root, answers, reporter)
     result = ScanResult(
-        answers.model.task.name, label, threshold, work.root, len(work.files), work.functions,
-        dict(sorted(work.skipped.items())), len(every) - len(findings), findings,
+        answers.task.name, verdict.label, verdict.threshold, work.root,
+        len(work.files), work.functions, dict(sorted(work.skipped.items())),
+        len(every) - len(findings), findings,
     )  # fmt: skip
     if settings.sarif is not None:
         notes = tuple(f"skipped: {n:,} files ({why})" for why, n in result.skipped.items())
-        run = SarifRun(result.task, rule, label, work.root, notes)
-        with atomic_path(settings.sarif) as temporary:
-            temporary.write_bytes(canonical_json(to_sarif(run, findings)))
+        run = SarifRun(result.task, verdict.rule, verdict.label, work.root, notes)
+        write_bytes(settings.sarif, canonical_json(to_sarif(run, findings)))
     return result
 
 
@@ -120,14 +120,12 @@ class _Work:
         self,
         paths: Sequence[Path],
         answers: Answers,
-        rule: str,
-        label: str,
-        threshold: float,
+        verdict: Verdict,
         settings: ScanSettings,
         reporter: Reporter,
     ) -> None:
-        self.answers, self.settings, self.reporter = answers, settings, reporter
-        self.rule, self.label, self.threshold = rule, label, threshold
+        self.answers, self.verdict = answers, verdict
+        self.settings, self.reporter = settings, reporter
         self.jobs = settings.jobs or _cores()
         self.skipped: Counter[str] = Counter()
         self.root = root_of(paths)
@@ -136,10 +134,10 @@ class _Work:
 
     def flagged(self) -> Iterator[Finding]:
         """Single texts: the functions whose label has at least the threshold."""
-        at = self.answers.model.labels.index(self.label)
+        at = self.answers.task.labels.index(self.verdict.label)
         for place, answer in self._judged():
-            if answer[at] >= self.threshold:
-                yield Finding(self.rule, self.label, float(answer[at]), (place,))
+            if answer[at] >= self.verdict.threshold:
+                yield Finding(self.verdict.rule, self.verdict.label, float(answer[at]), (place,))
 
     def clones(self) -> list[Finding]:
         """Pairs: groups of functions of at least `min_lines` lines."""
@@ -154,8 +152,7 @@ class _Work:
                     "more: raise --min-lines, or scan a part"
                 )
         table = np.array(embeddings, np.float32).reshape(len(places), self.answers.width)
-        verdict = (self.rule, self.label, self.threshold)
-        return clone_groups(places, table, self.answers.model, verdict, self.jobs, self.reporter)
+        return clone_groups(places, table, self.answers, self.verdict, self.jobs, self.reporter)
 
     def _judged(self) -> Iterator[tuple[Place, Any]]:
         with self.reporter.step("scan", len(self.files)) as bar:
@@ -165,17 +162,16 @@ class _Work:
                     yield from zip(found.places, found.answers, strict=True)
 
 
-def _verdict(answers: Answers, settings: ScanSettings) -> tuple[str, float]:
-    """The label that is looked for and its least probability."""
-    labels, decision = answers.model.labels, answers.bundle.manifest.decision
+def _verdict(answers: Answers, settings: ScanSettings) -> Verdict:
+    labels, decision = answers.task.labels, answers.bundle.manifest.decision
     label = settings.label or decision.positive or (labels[1] if len(labels) == 2 else None)
     if label not in labels:
         wanted = "which label is looked for?" if label is None else f"there is no label {label!r}"
         raise OptionError(f"{settings.bundle}: {wanted}: give --label, one of {', '.join(labels)}")
-    if settings.threshold is not None:
-        return label, settings.threshold
     fitted = decision.threshold if label == decision.positive else None
-    return label, THRESHOLD if fitted is None else fitted
+    wishes = (settings.threshold, fitted, THRESHOLD)
+    threshold = next(wish for wish in wishes if wish is not None)
+    return Verdict(rule_id(answers.task.name, label), label, threshold)
 
 
 def _cache(settings: ScanSettings, reporter: Reporter, stack: ExitStack) -> NoCache:

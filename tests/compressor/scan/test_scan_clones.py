@@ -82,6 +82,19 @@ def test_two_scans_agree_and_order_does_not_matter(tree: Path, scan_tree: Scan) 
     assert whole == again
 
 
+def test_only_a_change_compares_again(
+    tree: Path, scan_tree: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = scan_tree(kind="pair", min_lines=1, threshold=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(clones, "_compare", lambda *_: pytest.fail("compared"))
+        assert scan_tree(kind="pair", min_lines=1, threshold=0.3) == first
+    (tree / "new.c").write_text("int first(int a)\n{\n  return a + 1;\n}\n")
+    changed = scan_tree(kind="pair", min_lines=1, threshold=0.3)
+    assert any(place.file == "new.c" for f in changed.findings for place in f.places)
+    assert changed == scan_tree(kind="pair", min_lines=1, threshold=0.3, use_cache=False)
+
+
 def test_too_many_functions_are_one_line(
     tree: Path, scan_tree: Scan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from codewren.progress import Silent
+from codewren.source import find_functions
 from codewren.verbs import scan as verb
 from codewren.verbs.scan import ScanSettings, scan
 from codewren_runtime import Model, load
@@ -155,6 +156,19 @@ def test_a_file_that_goes_during_the_scan_is_counted(
     result = scan_tree()
     assert result.skipped == {"unreadable": 1}
     assert result.functions == FUNCTIONS - 2
+
+
+def test_a_file_over_which_the_parser_ponders_is_counted(
+    tree: Path, scan_tree: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "codewren.scan.reading.find_functions",
+        lambda source, language: find_functions(source, language, cpu_seconds=0.02),
+    )
+    (tree / "hard.c").write_bytes(b"( { [ " * 50_000)
+    result = scan_tree()
+    assert result.skipped == {"too hard to parse": 1}
+    assert result.functions == FUNCTIONS
 
 
 def test_exit_statuses(compress_scan: Compress, tree: Path) -> None:
