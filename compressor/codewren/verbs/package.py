@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ def package(
     takes its name last.
     """
     from codewren_export.packages import write_npm, write_web, write_wheel
+    from codewren_export.packages.contents import packed
     from codewren_export.packages.folders import new_folder
     from codewren_export.packages.names import (
         check_licence,
@@ -27,7 +29,7 @@ def package(
         check_title,
         check_version,
     )
-    from codewren_runtime import load, read_bundle
+    from codewren_runtime import Model, read_bundle
 
     kinds = {
         "wheel": (check_python_name, write_wheel),
@@ -40,8 +42,10 @@ def package(
     check_name(name)
     check_version(version)
     licence = check_licence(licence)
-    load(bundle)  # it opens and answers, or there is nothing to package
     checked = read_bundle(bundle)
+    Model(checked)  # it opens and answers, or there is nothing to package
+    # A folder's size is another; what is made of it should not be.
+    checked = replace(checked, size_bytes=len(packed(checked)))
     with new_folder(out) as folder:
         write(checked, name, version, licence, folder)
         files = {

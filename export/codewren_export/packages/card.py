@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from codewren_runtime.bundle import Bundle, Manifest
 
 __all__ = ["card", "licence_line", "limits", "summary"]
@@ -88,9 +90,17 @@ def _figures(bundle: Bundle) -> list[tuple[str, str]]:
         "quantisation": manifest.quantisation,
         "provenance": manifest.provenance,
     }
-    for group, values in groups.items():
-        rows += [(f"{group}: {name}", value) for name, value in sorted(values.items())]
+    rows += _scalars(groups)
     return [(_cell(name), _cell(str(value))) for name, value in rows]
+
+
+def _scalars(values: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
+    """What lies in nested objects, with the path to it; nothing for null."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _scalars(value, f"{path}{name}: ")
+        elif value is not None:
+            yield f"{path}{name}", value
 
 
 def _listed(labels: tuple[str, ...]) -> str:

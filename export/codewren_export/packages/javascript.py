@@ -13,7 +13,7 @@ from codewren_runtime.bundle import HEAD, TOKENIZER, Bundle
 from codewren_runtime.errors import BundleError
 from codewren_runtime.model import Model
 
-__all__ = ["check_tokenizer", "expected", "sources"]
+__all__ = ["expected", "sources"]
 
 HEAD_LINE = f'  "{HEAD}": new URL("./model/{HEAD}", import.meta.url),\n'
 
@@ -29,24 +29,23 @@ SAMPLES = (
 
 def sources(bundle: Bundle) -> dict[str, bytes | str]:
     """The modules and the model's files, by path."""
-    check_tokenizer(bundle)
+    _check_tokenizer(bundle)
     texts: dict[str, bytes | str] = dict(_files(template("javascript"), ""))
     head = HEAD_LINE if bundle.head else ""
     texts["index.js"] = str(texts["index.js"]).replace("@head@", head)
     return texts | {f"model/{name}": data for name, data in model_files(bundle).items()}
 
 
-def check_tokenizer(bundle: Bundle) -> None:
-    """BundleError unless the tokenizer is such that both languages read it alike.
+def _check_tokenizer(bundle: Bundle) -> None:
+    """BundleError where places in the text are not where JavaScript would find them.
 
-    Stricter than a bundle has to be; `compress export` writes no other.
+    Stricter than a bundle has to be; `compress export` writes no such tokenizer.
     """
-    value = json.loads(bundle.tokenizer_json)
-    words, post = value["pre_tokenizer"], value["post_processor"] or {}
-    if words.get("add_prefix_space") or post.get("trim_offsets"):
+    post = json.loads(bundle.tokenizer_json)["post_processor"]
+    if post and post.get("trim_offsets"):
         raise BundleError(
-            f"{bundle.path}: {TOKENIZER} adds or trims spaces, which the JavaScript runtime does "
-            "not; export it again"
+            f"{bundle.path}: {TOKENIZER} trims offsets, which the JavaScript runtime does not; "
+            "export it again"
         )
 
 

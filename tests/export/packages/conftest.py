@@ -20,11 +20,12 @@ import pytest
 from codewren.demo.functions import collect, source_files, standard_library
 from codewren_distill.vocabulary import train_tokenizer
 from codewren_export import Exportable, export_bundle
-from codewren_export.pack import pack
+from codewren_export.pack import file_infos, pack
 from codewren_export.packages.contents import model_files
 from codewren_export.packages.node_modules import node_modules
 from codewren_export.quantise import Quant
 from codewren_runtime import load, read_bundle
+from codewren_runtime.bundle import MANIFEST, TOKENIZER
 from codewren_runtime.decision import Decision, LongInputs
 from codewren_runtime.errors import GateError, OptionError
 from codewren_runtime.types import Architecture, TaskKind
@@ -92,16 +93,29 @@ def bundle_of(
         return path
 
     @cache
-    def make(kind: TaskKind, long_inputs: LongInputs = "truncate", quant: Quant = "int8") -> Path:
+    def make(
+        kind: TaskKind,
+        long_inputs: LongInputs = "truncate",
+        quant: Quant = "int8",
+        *,
+        adds_space: bool = False,
+    ) -> Path:
         bundle = read_bundle(exported(kind, quant))
         margins = sorted(_margins(exported(kind, quant), functions[:100]))
         # Between two answers: on one, the last bit of a logit would decide.
         middle = sum(margins[len(margins) // 2 - 1 :][:2]) / 2
         decision = Decision(2.0, "yes", 1 / (1 + math.exp(-middle / 2.0)))
-        manifest = replace(bundle.manifest, decision=decision, long_inputs=long_inputs)
-        parts = model_files(bundle)
-        del parts["manifest.json"]
-        path = folder / f"{kind}-{long_inputs}-{quant}.wren"
+        tokenizer = json.loads(bundle.tokenizer_json)
+        tokenizer["pre_tokenizer"]["add_prefix_space"] = adds_space
+        parts = model_files(bundle) | {TOKENIZER: json.dumps(tokenizer).encode()}
+        del parts[MANIFEST]
+        manifest = replace(
+            bundle.manifest,
+            decision=decision,
+            long_inputs=long_inputs,
+            files=file_infos(parts),
+        )
+        path = folder / f"{kind}-{long_inputs}-{quant}-{adds_space}.wren"
         path.write_bytes(pack(manifest.to_json(), parts))
         return path
 

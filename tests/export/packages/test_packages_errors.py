@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +77,36 @@ def test_a_damaged_bundle(
     said = refused(bad, "--kind", kind, "--name", "x", "--out", tmp_path / "out")
     assert str(bad) in said
     assert list(tmp_path.iterdir()) == [bad]
+
+
+def test_a_folder_is_a_bundle_too_and_a_tokenizer_that_trims_is_refused(
+    refused: Callable[..., str], bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    from codewren.verbs.package import package
+
+    folder = tmp_path / "bundle"
+    with zipfile.ZipFile(bundle_of("single")) as archive:
+        archive.extractall(folder)
+    made = [tmp_path / name for name in ("of-file", "of-folder")]
+    for bundle, out in zip((bundle_of("single"), folder), made, strict=True):
+        package(bundle, "wheel", "m", out, "0.1.0", None)
+    one, other = (out / "m-0.1.0-py3-none-any.whl" for out in made)
+    assert one.read_bytes() == other.read_bytes()
+
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"]["trim_offsets"] = True
+    data = json.dumps(tokenizer).encode()
+    (folder / "tokenizer.json").write_bytes(data)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["tokenizer.json"] = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for kind in ("npm", "web"):
+        said = refused(folder, "--kind", kind, "--name", "x", "--out", tmp_path / "out")
+        assert "trims offsets" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_output_that_is_in_the_way(

@@ -86,7 +86,7 @@ function checkTokenizer(tokenizer, vocabSize) {
   const { model, pre_tokenizer: words, post_processor: post } = tokenizer;
   const ok =
     model?.type === "BPE" &&
-    words?.type === "ByteLevel" && words.use_regex === true && !words.add_prefix_space &&
+    words?.type === "ByteLevel" && words.use_regex === true &&
     !tokenizer.normalizer && !post?.trim_offsets;
   if (!ok) throw new BundleError("tokenizer.json is not the byte-level BPE that training makes");
   if (Object.keys(model.vocab).length > vocabSize) {

@@ -19,9 +19,11 @@ const WORD =
 export class CodeTokenizer {
   #bpe;
   #longestToken;
+  #addsSpace;
 
   constructor(json, maxLength, normalisation) {
     this.#bpe = wordTokenizer(json);
+    this.#addsSpace = Boolean(json.pre_tokenizer.add_prefix_space);
     this.maxLength = maxLength;
     this.normalisation = normalisation;
     const vocabulary = new Map(Object.entries(json.model.vocab));
@@ -75,13 +77,14 @@ export class CodeTokenizer {
    * A token that ends within a character ends at a fraction.
    */
   #tokens(text) {
+    const space = this.#addsSpace && text && !text.startsWith(" ") ? " " : "";
     const ids = [];
     const ends = [];
     let settled = 0;
-    for (const { 0: word, index } of text.matchAll(WORD)) {
+    for (const { 0: word, index } of `${space}${text}`.matchAll(WORD)) {
       settled = ids.length;
       const encoded = this.#bpe.encode(word, { add_special_tokens: false });
-      const places = placesOfBytes(word, index);
+      const places = placesOfBytes(word, index - space.length);
       let bytes = 0;
       encoded.ids.forEach((id, at) => {
         bytes += encoded.tokens[at].length; // one character of a token stands for one byte
