@@ -22,8 +22,9 @@ VENDORED = frozenset(
 )
 LINK, TOO_LARGE, UNREADABLE = "links", f"over {MAX_BYTES // 1_000_000} MB", "unreadable"
 
-# The folder that a .gitignore lies in, and its patterns; outermost first.
-Ignores = tuple[tuple[str, GitIgnoreSpec], ...]
+# The folder that a .gitignore lies in, its patterns and their lines; outermost first.
+Ignores = tuple[tuple[str, GitIgnoreSpec, tuple[str, ...]], ...]
+INSIDE = "/**"  # what a folder holds, but not the folder: patterns that follow may take some back
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _passed_over(entry: os.DirEntry[str]) -> str | None:
 
 def _ignores_above(top: str) -> Ignores:
     """The patterns of the repository around `top`; none if they ignore `top` itself."""
-    found: list[tuple[str, GitIgnoreSpec]] = []
+    found: list[tuple[str, GitIgnoreSpec, tuple[str, ...]]] = []
     for folder in Path(top).parents:
         if (Path(top) / ".git").exists():
             return ()
@@ -121,10 +122,11 @@ def _ignores_above(top: str) -> Ignores:
 
 def _ignores_in(folder: str) -> Ignores:
     try:
-        lines = (Path(folder) / ".gitignore").read_bytes().split(b"\n")
+        raw = (Path(folder) / ".gitignore").read_bytes().split(b"\n")
     except OSError:
         return ()
-    return ((folder, GitIgnoreSpec.from_lines(filter(_is_pattern, map(os.fsdecode, lines)))),)
+    lines = tuple(filter(_is_pattern, map(os.fsdecode, raw)))
+    return ((folder, GitIgnoreSpec.from_lines(lines), lines),)
 
 
 def _is_pattern(line: str) -> bool:
@@ -138,9 +140,13 @@ def _is_pattern(line: str) -> bool:
 
 def _ignored(path: str, ignores: Ignores) -> bool:
     """Whether the innermost pattern that matches ignores `path`, a folder if it ends in a slash."""
-    for folder, spec in reversed(ignores):
+    for folder, spec, lines in reversed(ignores):
         inside = path[len(folder.rstrip(os.sep)) + 1 :].replace(os.sep, "/")
         verdict = spec.check_file(inside).include
+        if inside.endswith("/") and any(line.rstrip().endswith(INSIDE) for line in lines):
+            # pathspec takes d/** for a match of d/ itself, git does not.
+            others = [line for line in lines if line.rstrip() != inside[:-1] + INSIDE]
+            verdict = GitIgnoreSpec.from_lines(others).check_file(inside).include
         if verdict is not None:
             return verdict
     return False
