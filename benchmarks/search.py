@@ -38,6 +38,7 @@ from codewren.search import (
     load_space,
     search,
 )
+from codewren.search.cost import Costs
 from codewren.search.figures import BLUE, ORANGE, new_figure, save_figure
 from codewren.search.paper import paper_cost
 from codewren_runtime.files import write_json
@@ -66,7 +67,8 @@ class PaperSearch:
 
     def __init__(self, space: SearchSpace, budget: Budget, seed: int) -> None:
         self.space, self.budget, self.rng = space, budget, Random(seed)
-        self.lengths = [len(values) for values in space.genes]
+        # The paper's five genes; the others have one value each in its space.
+        self.lengths = [len(values) for values in space.genes[:5]]
 
     def run(self) -> tuple[int, int]:
         """FLOPs and bytes of the fittest of the last generation."""
@@ -78,14 +80,20 @@ class PaperSearch:
             grown = population | self.fitness(self.children(list(population)))
             ranked = sorted(grown.items(), key=lambda item: item[1], reverse=True)
             population = dict(ranked[: self.POPULATION])
-        costs = paper_cost(self.space.shapes(np.array([next(iter(population))])))
+        costs = self.costs([next(iter(population))])
         return int(costs.flops[0]), int(costs.size_bytes[0])
 
     def fitness(self, rows: list[tuple[int, ...]]) -> dict[tuple[int, ...], float]:
         """The soft-penalty fitness of each."""
-        costs = paper_cost(self.space.shapes(np.array(rows)))
+        costs = self.costs(rows)
         off = np.abs(costs.size_bytes - self.budget.size_bytes)
         return dict(zip(rows, (costs.flops / 1e9 - off / 1e6).tolist(), strict=True))
+
+    def costs(self, rows: list[tuple[int, ...]]) -> Costs:
+        """What the paper's formula says of each."""
+        columns = np.array(rows).T
+        rest = [np.zeros(len(rows), dtype=np.int64)] * (len(self.space.genes) - len(columns))
+        return paper_cost(self.space.shapes([*columns, *rest]))
 
     def children(self, parents: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """As many distinct children as there are places, none of them a parent."""
