@@ -21,7 +21,7 @@ from codewren_runtime.errors import DataError
 if TYPE_CHECKING:
     from tree_sitter import Node, Point, Tree
 
-__all__ = ["Function", "find_functions"]
+__all__ = ["Function", "find_functions", "parse"]
 
 CPU_SECONDS = 10.0
 _BLOCK = 1 << 16
@@ -66,9 +66,9 @@ def find_functions(
     inputs make it, and MissingExtraError without the extra `scan`.
     """
     deadline = time.thread_time() + cpu_seconds
-    tree = _parse(source, language, deadline)
+    tree = parse(source, language, deadline)
     if language is Language.C and tree.root_node.has_error:
-        other = _parse(source, Language.CPP, deadline)
+        other = parse(source, Language.CPP, deadline)
         if _errors(other, deadline) < _errors(tree, deadline):
             tree, language = other, Language.CPP
     grammar = GRAMMARS[language]
@@ -79,7 +79,8 @@ def find_functions(
     return found
 
 
-def _parse(source: bytes, language: Language, deadline: float) -> Tree:
+def parse(source: bytes, language: Language, deadline: float) -> Tree:
+    """The syntax tree; DataError when this thread's CPU clock passes `deadline` (seconds)."""
     grammar = grammar_of(language)
     from tree_sitter import Parser
 
