@@ -15,13 +15,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["store_weights"]
+__all__ = ["store_weights", "token_embeddings"]
 
 MIN_WEIGHTS = 1_024  # below this, the nodes and the scales cost what rounding would save
 
 INT8_MAX = 127
 INT4_MIN, INT4_MAX = -8, 7
 BLOCK, MIN_BLOCK = 32, 8
+
+TABLE = "codewren:table"  # a name that no graph has
 INT4_OPSET, INT4_IR = 21, 10  # the first that know tensors of 4 bits
 
 Floats = NDArray[np.float32]
@@ -54,6 +56,23 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
         _require_int4(small)
     onnx.checker.check_model(small)
     return small
+
+
+def token_embeddings(model: bytes) -> Floats:
+    """The table (tokens, width) in which a bundle's graph looks up token ids, whatever its bits."""
+    import onnxruntime
+
+    graph = onnx.load_from_string(model)
+    gathers = (node for node in graph.graph.node if node.op_type == "Gather")
+    table = next(node.input[0] for node in gathers if node.input[1] == "input_ids")
+    graph.graph.node.append(helper.make_node("Identity", [table], [TABLE]))
+    del graph.graph.output[:]
+    graph.graph.output.append(helper.make_tensor_value_info(TABLE, TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    values: Floats = session.run(None, {"input_ids": np.zeros((1, 1), np.int64)})[0]
+    return values
 
 
 Stored = tuple[list[TensorProto], list[onnx.NodeProto]]

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from codewren.cli import (
+    attack,
     calibrate,
     demo,
     distill,
@@ -39,8 +40,8 @@ app = typer.Typer(
 )
 
 MODULES = (
-    demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
-    scan, inspect, package, lsp,
+    demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, attack,
+    predict, scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from codewren.source import Language
     from codewren_distill.settings import TrainingSettings
 
 RunOption = Annotated[Path, typer.Option("--run", help="The run directory.", metavar="DIR")]
@@ -68,6 +69,13 @@ LearningRateOption = Annotated[
     float | None, typer.Option("--learning-rate", help="Peak learning rate.  [default: 0.0005]")
 ]
 
+LanguageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--language", help="c, java or python.  [default: what each text parses as]", metavar="NAME"
+    ),
+]
+
 RUN = Path("run")
 TEXT, LABEL = "func", "target"
 
@@ -90,3 +98,13 @@ def training_settings(
 def split_labels(labels: str | None) -> tuple[str, ...] | None:
     """`--labels safe,vulnerable` as a tuple."""
     return None if labels is None else tuple(name.strip() for name in labels.split(","))
+
+
+def language_named(name: str | None) -> Language | None:
+    """The language of `--language`; OptionError for one that cannot be rewritten."""
+    from codewren.rewriting import LANGUAGES
+    from codewren_runtime.errors import OptionError
+
+    if name is not None and name not in {str(language) for language in LANGUAGES}:
+        raise OptionError(f"--language is one of {', '.join(LANGUAGES)}, not {name!r}")
+    return next((language for language in LANGUAGES if language == name), None)

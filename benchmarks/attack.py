@@ -1,0 +1,76 @@
+"""How many right answers on real functions fall to other names of local variables.
+
+300 functions of Devign's test set, evenly spread, with the substitutes that ALERT published for
+them. The published 3 MB student (CodeBERT, vulnerability) is imported and exported in int8, and
+attacked beside every other bundle given. Real data are read from shared/ beside the checkout.
+Writes one JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from codewren.attack import from_file
+from codewren.data import Dataset, Fields, read_examples
+from codewren.run_directory import Run
+from codewren.verbs.attack import AttackSettings, attack, open_targets
+from codewren.verbs.export import ExportSettings, export
+from codewren.verbs.import_ import import_published
+from codewren_runtime.files import write_json
+
+RESULTS = Path(__file__).parent / "results"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+PUBLISHED = "codebert-vulnerability-3mb"
+
+
+def published_bundle(run: Run, data: Dataset) -> Path:
+    """The published student as a bundle; its gates are measured on the data."""
+    import_published(run, SHARED / "published" / PUBLISHED, data, name="vulnerability", heads=8)
+    export(run, ExportSettings(), None)
+    return run.path("model.wren").rename(run.path("published.wren"))
+
+
+def print_row(row: dict[str, Any]) -> None:
+    print(
+        f"| {Path(row['model']).name} | {100 * row['accuracy']:.1f} % "
+        f"| {100 * row['accuracy_under_attack']:.1f} % | {row['flipped']} of {row['right']}: "
+        f"{100 * row['success']:.1f} % | {row['attackable']} | {row['queries_mean']:.1f} "
+        f"| {row['queries_of_a_flip']:.0f} | {row['names_changed']:.1f} "
+        f"| {row['cpu_seconds']:.0f} s |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundles", type=Path, nargs="*", help="more bundles to attack beside it")
+    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--quick", action="store_true", help="4 functions, 20 queries")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    rows, queries = (4, 20) if given.quick else (given.rows, given.queries)
+    devign = SHARED / "data" / "devign"
+    data = read_examples(
+        devign / "test_public.jsonl.gz", Fields(), ("safe", "vulnerable"), require_label=True
+    )
+    source = from_file(devign / "substitutes_public.jsonl.gz", data, "idx")
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(Path(folder))
+        targets = open_targets([published_bundle(run, data), *given.bundles])
+        settings = AttackSettings(queries=queries, rows=rows)
+        result = attack(run, targets, data, lambda _: source, settings, candidates="ALERT's")
+    for row in result["rows"]:
+        row["model"] = Path(row["model"]).name
+        del row["log"]
+        print_row(row)
+    write_json(
+        given.out / "attack.json",
+        {"data": "Devign test_public", "queries": queries, "rows": result["rows"]},
+    )
+
+
+if __name__ == "__main__":
+    main()

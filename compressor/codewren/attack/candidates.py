@@ -1,0 +1,68 @@
+"""Where substitutes come from: a file of them, the model's own tokens, or a language model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from codewren.data import Dataset
+from codewren.data.problems import Problem
+from codewren.data.rows import parse_row
+from codewren.data.stream import open_lines
+from codewren.rewriting import Code
+from codewren_runtime.errors import DataError
+
+__all__ = ["Source", "accepted", "from_file"]
+
+MOST = 60  # substitutes of a name
+_TOKENISED = re.compile(r"\s+")
+
+# Substitutes for the local names of a row's text; the row by its number in the data.
+Source = Callable[[int, Code], Mapping[str, Sequence[str]]]
+
+
+def accepted(code: Code, options: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Those that may be given to the names they are for, in their order, each once."""
+    found = {}
+    for name in code.names:
+        clean = (_TOKENISED.sub("", option) for option in options.get(name, ()))
+        found[name] = [option for option in dict.fromkeys(clean) if code.accepts(option)][:MOST]
+    return {name: names for name, names in found.items() if names}
+
+
+def from_file(path: Path, data: Dataset, field: str) -> Source:
+    """Substitutes of JSON lines `{"idx": …, "substitutes": {name: [new, …]}}`, as ALERT's.
+
+    They belong to the row of the data with the same value of `field`. Raises DataError where
+    the file or that field cannot be used.
+    """
+    known = {_key(row, field, path): row.get("substitutes") for row in _rows(path).values()}
+    of_line = _rows(data.path)
+    keys = [_key(of_line[line], field, data.path) for line in data.lines]
+    if not any(key in known for key in keys):
+        raise DataError(f"{path}: has no row for any row of {data.path}; name the id with --id")
+
+    def source(row: int, code: Code) -> dict[str, list[str]]:
+        options = known.get(keys[row])
+        return accepted(code, options) if isinstance(options, dict) else {}
+
+    return source
+
+
+def _rows(path: Path) -> dict[int, dict[str, Any]]:
+    rows = {}
+    with open_lines(path) as lines:
+        for number, line in lines:
+            try:
+                rows[number] = parse_row(line)
+            except Problem as problem:
+                raise DataError(str(problem.at(path, number))) from problem
+    return rows
+
+
+def _key(row: Mapping[str, Any], field: str, path: Path) -> str:
+    if field not in row:
+        raise DataError(f"{path}: a row has no field {field!r}; name the id of a row with --id")
+    return str(row[field])
