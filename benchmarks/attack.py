@@ -17,7 +17,7 @@ from codewren.attack import from_file
 from codewren.data import Dataset, Fields, read_examples
 from codewren.run_directory import Run
 from codewren.verbs.attack import AttackSettings, attack, open_targets
-from codewren.verbs.export import ExportSettings, export
+from codewren.verbs.export import export
 from codewren.verbs.import_ import import_published
 from codewren_runtime.files import write_json
 
@@ -29,7 +29,7 @@ PUBLISHED = "codebert-vulnerability-3mb"
 def published_bundle(run: Run, data: Dataset) -> Path:
     """The published student as a bundle; its gates are measured on the data."""
     import_published(run, SHARED / "published" / PUBLISHED, data, name="vulnerability", heads=8)
-    export(run, ExportSettings(), None)
+    export(run)
     return run.path("model.wren").rename(run.path("published.wren"))
 
 
