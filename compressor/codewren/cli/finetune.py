@@ -58,8 +58,8 @@ def command(
     ] = "teacher",
     name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
     normalisation: Annotated[
-        Literal["structure", "published"],
-        typer.Option(help="Student text: lines kept, or lower case joined as published."),
+        Literal["structure", "published", "words"],
+        typer.Option(help="Student text: lines kept, lower case joined as published, or words."),
     ] = "structure",
     labels: LabelsOption = None,
     label: LabelOption = LABEL,
