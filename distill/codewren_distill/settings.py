@@ -16,6 +16,8 @@ class TrainingSettings:
 
     `token_dropout` is the mean share of tokens that are hidden from a training step; `ema` the
     decay of the moving average of the weights that is kept in the end (0: the last weights).
+    `memory` trains pairs by their texts (`codewren_distill.memory`): an epoch is then one pass
+    over the distinct texts, and a batch is of texts.
     """
 
     epochs: int = 5
@@ -26,6 +28,7 @@ class TrainingSettings:
     max_grad_norm: float = 1.0
     token_dropout: float = 0.0
     ema: float = 0.0
+    memory: bool = False
     seed: int = 0
     checkpoint_seconds: float = 30.0
 

@@ -13,7 +13,8 @@ from transformers import (
 )
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import PairHead, SequenceModel, SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.pair_heads import PairHead
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import ModelError
 from codewren_runtime.tokenizer import PAD, SPECIAL_TOKENS, CodeTokenizer

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from codewren_distill.classifier import Classifier, save_classifier
 from codewren_distill.losses import Loss, LossKind, distillation_loss, hard_label_loss
+from codewren_distill.memory import pair_lesson
 from codewren_distill.objectives import Answers, Lesson
 from codewren_distill.scoring import encode_all
 from codewren_distill.settings import TrainingSettings
@@ -36,7 +37,7 @@ def finetune(
     if any(label is None for label in labels):
         raise DataError("finetune needs a label on every row")
     targets = torch.tensor(labels)
-    lesson = _lesson(classifier, examples, targets, hard_label_loss)
+    lesson = _lesson(classifier, examples, targets, hard_label_loss, settings)
     return _train(classifier, lesson, settings, folder, identity, report)
 
 
@@ -59,7 +60,7 @@ def distill(
             f"{list(student.task.labels)}; run label again"
         )
     targets = torch.from_numpy(soft_labels.matrix(examples))
-    lesson = _lesson(student, examples, targets, distillation_loss(loss, temperature))
+    lesson = _lesson(student, examples, targets, distillation_loss(loss, temperature), settings)
     return _train(student, lesson, settings, folder, identity, report)
 
 
@@ -69,8 +70,14 @@ def discard_state(folder: Path) -> None:
 
 
 def _lesson(
-    classifier: Classifier, examples: Sequence[Example], targets: Tensor, loss: Loss
+    classifier: Classifier,
+    examples: Sequence[Example],
+    targets: Tensor,
+    loss: Loss,
+    settings: TrainingSettings,
 ) -> Lesson:
+    if settings.memory:
+        return pair_lesson(classifier, examples, targets, loss)
     return Lesson(encode_all(classifier, examples), targets, classifier.text, Answers(loss))
 
 
