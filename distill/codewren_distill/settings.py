@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["TrainingSettings"]
+__all__ = ["FreshStudent", "TrainingSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class FreshStudent:
+    """What a student is before it trains, beside its architecture.
+
+    `pair_head` as in `codewren_distill.pair_heads`, for pairs alone; `embeddings` start at
+    random or from `codewren_distill.cooccurrence`.
+    """
+
+    dropout: float = 0.0
+    pair_head: Literal["difference", "shared"] = "difference"
+    embeddings: Literal["random", "cooccurrence"] = "random"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise OptionError(f"dropout must be from 0, below 1, not {self.dropout}")
+        if self.pair_head not in ("difference", "shared"):
+            raise OptionError(f"pair_head is difference or shared, not {self.pair_head!r}")
+        if self.embeddings not in ("random", "cooccurrence"):
+            raise OptionError(f"embeddings are random or cooccurrence, not {self.embeddings!r}")
 
 
 @dataclass(frozen=True, slots=True)
