@@ -11,6 +11,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from codewren_distill.ngrams import NgramBag
 from codewren_distill.pair_heads import PairHead
 
 __all__ = ["Batch", "SequenceModel", "SiameseModel", "mean_pool"]
@@ -53,12 +54,21 @@ class SiameseModel(nn.Module):
 
 
 class SequenceModel(nn.Module):
-    """A transformers sequence-classification model that answers plain logits."""
+    """A transformers sequence-classification model that answers plain logits.
 
-    def __init__(self, model: nn.Module) -> None:
+    With `ngrams`, the logits are the sum of both.
+    """
+
+    ngrams: NgramBag | None
+
+    def __init__(self, model: nn.Module, ngrams: NgramBag | None = None) -> None:
         super().__init__()
         self.model = model
+        self.ngrams = ngrams
 
     def forward(self, **batch: Tensor) -> Tensor:
         """Logits (b, labels)."""
-        return cast(Tensor, self.model(**batch).logits)
+        logits = cast(Tensor, self.model(**batch).logits)
+        if self.ngrams is None:
+            return logits
+        return logits + cast(Tensor, self.ngrams(batch["input_ids"], batch["attention_mask"]))

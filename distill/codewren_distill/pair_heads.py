@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log
 from typing import ClassVar, Literal, Self, cast
 
 import torch
@@ -10,13 +11,14 @@ from torch import Tensor, nn
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["PAIR_HEADS", "ConcatHead", "PairHead", "PairHeadKind", "Pooling", "SharedHead"]
+__all__ = ["PAIR_HEADS", "ConcatHead", "PairHead", "Pooling", "SharedHead"]
 
 Pooling = Literal["mean", "first"]
-PairHeadKind = Literal["difference", "shared"]
 
 # Means over a text differ by a fraction of what single tokens do; this evens it out.
 SCALE = 4.0
+# The most that the shared head is ever sure of one cause, or of there being none.
+SURE = 0.999
 
 
 class PairHead(nn.Module):
@@ -65,7 +67,8 @@ class SharedHead(PairHead):
     """Two texts are alike if they share one of a few traits, or are all but the same text.
 
     With z = sigmoid(W u + b), a probability for each of `TRAITS` latent traits of a text,
-    P(alike) = 1 - (1 - near) * prod_k (1 - z_k z'_k): a noisy or (Pearl 1988, section 4.3.2).
+    P(alike) = 1 - (1 - near) * prod_k (1 - z_k z'_k): a noisy or (Pearl 1988, section 4.3.2),
+    leaky by a thousandth both ways, so that no logit is infinite and no gradient is lost.
     `near` = exp(-reach² * |u - v|²) is 1 for a text and itself. For clones a trait is something
     that a function does; which, the head finds out from the pairs alone. Two labels, the second
     of which means alike; the same both ways round.
@@ -73,7 +76,6 @@ class SharedHead(PairHead):
 
     kind = "shared"
     TRAITS: ClassVar[int] = 16
-    CERTAIN: ClassVar[float] = 1e-5
 
     def __init__(self, hidden_size: int, num_labels: int = 2) -> None:
         nn.Module.__init__(self)
@@ -99,9 +101,7 @@ class SharedHead(PairHead):
         both = self._traits(embedding_1) * self._traits(embedding_2)
         gap = (embedding_1 - embedding_2).float()
         near = torch.exp(-self.reach.square() * gap.square().sum(-1))
-        unlike = torch.log(1 - both.clamp(max=1 - self.CERTAIN)).sum(-1)
-        unlike = unlike + torch.log(1 - near.clamp(max=1 - self.CERTAIN))
-        unlike = unlike.clamp(max=-self.CERTAIN)  # log P(not alike)
+        unlike = torch.log(1 - SURE * both).sum(-1) + torch.log(1 - SURE * near) + log(SURE)
         alike = torch.log(1 - torch.exp(unlike))
         return torch.stack((unlike, alike), dim=-1)
 

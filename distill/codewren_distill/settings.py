@@ -9,22 +9,28 @@ from codewren_runtime.errors import OptionError
 
 __all__ = ["FreshStudent", "TrainingSettings"]
 
+MAX_NGRAMS = 1 << 24
+
 
 @dataclass(frozen=True, slots=True)
 class FreshStudent:
     """What a student is before it trains, beside its architecture.
 
     `pair_head` as in `codewren_distill.pair_heads`, for pairs alone; `embeddings` start at
-    random or from `codewren_distill.cooccurrence`.
+    random or from `codewren_distill.cooccurrence`; `ngrams` are the buckets of a linear model
+    of n-grams beside the encoder (`codewren_distill.ngrams`), 0 for none, single texts alone.
     """
 
     dropout: float = 0.0
     pair_head: Literal["difference", "shared"] = "difference"
     embeddings: Literal["random", "cooccurrence"] = "random"
+    ngrams: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
             raise OptionError(f"dropout must be from 0, below 1, not {self.dropout}")
+        if not 0 <= self.ngrams <= MAX_NGRAMS:
+            raise OptionError(f"ngrams are 0 or up to {MAX_NGRAMS:,} buckets, not {self.ngrams}")
         if self.pair_head not in ("difference", "shared"):
             raise OptionError(f"pair_head is difference or shared, not {self.pair_head!r}")
         if self.embeddings not in ("random", "cooccurrence"):

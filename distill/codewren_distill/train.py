@@ -12,6 +12,8 @@ from torch import Tensor
 from codewren_distill.classifier import Classifier, save_classifier
 from codewren_distill.losses import Loss, LossKind, distillation_loss, hard_label_loss
 from codewren_distill.memory import pair_lesson
+from codewren_distill.models import SequenceModel
+from codewren_distill.ngrams import fit_ngrams
 from codewren_distill.objectives import Answers, Lesson
 from codewren_distill.scoring import encode_all
 from codewren_distill.settings import TrainingSettings
@@ -78,7 +80,10 @@ def _lesson(
 ) -> Lesson:
     if settings.memory:
         return pair_lesson(classifier, examples, targets, loss)
-    return Lesson(encode_all(classifier, examples), targets, classifier.text, Answers(loss))
+    encoded = encode_all(classifier, examples)
+    if isinstance(classifier.model, SequenceModel) and classifier.model.ngrams is not None:
+        fit_ngrams(classifier.model.ngrams, encoded, targets, settings.seed)
+    return Lesson(encoded, targets, classifier.text, Answers(loss))
 
 
 def _train(

@@ -19,8 +19,8 @@ __all__ = ["OPERATORS", "check_onnx"]
 OPERATORS = {
     "": {
         "Abs", "Add", "Cast", "Clip", "Concat", "Constant", "Exp", "Gather", "Gemm",
-        "LayerNormalization", "Log", "MatMul", "Mul", "Neg", "ReduceMean", "ReduceSum", "Relu",
-        "Reshape", "Shape", "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Unsqueeze",
+        "LayerNormalization", "Log", "MatMul", "Mod", "Mul", "Neg", "ReduceMean", "ReduceSum",
+        "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Unsqueeze",
         # integer arithmetic
         "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QuantizeLinear",
     },

@@ -22,7 +22,8 @@ def normalise(text: str, mode: Normalisation) -> str:
     lines and indentation, and drops only what carries no meaning: carriage returns,
     tabs as width, trailing white space and blank lines. `words` keeps what a reader would
     look up: the words within names, numbers and operators, by single spaces. It takes half
-    the tokens and loses the syntax.
+    the tokens and loses the syntax. `raw` is the text itself, trailing white space and all:
+    for what depends on who wrote it.
 
     The original cut `//` comments after joining the lines, which deletes the rest of
     the function; no mode does that. Lone surrogates become `?`, so that every string
@@ -36,6 +37,8 @@ def normalise(text: str, mode: Normalisation) -> str:
     if mode == "structure":
         lines = (line.rstrip() for line in text.expandtabs(4).splitlines())
         return "\n".join(line for line in lines if line)
+    if mode == "raw":
+        return text
     if mode == "words":
         return " ".join(WORD.findall(text))
     assert_never(mode)

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 TaskKind = Literal["single", "pair"]
-Normalisation = Literal["published", "structure", "words"]
+Normalisation = Literal["published", "structure", "words", "raw"]
 
 MIN_LENGTH = 8
 

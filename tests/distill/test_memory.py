@@ -12,7 +12,7 @@ from codewren_distill.losses import hard_label_loss
 from codewren_distill.memory import AmongTexts, pair_lesson
 from codewren_distill.pair_heads import ConcatHead
 from codewren_distill.scoring import logits_of
-from codewren_distill.settings import TrainingSettings
+from codewren_distill.settings import FreshStudent, TrainingSettings
 from codewren_distill.student import build_student
 from codewren_distill.train import finetune
 from codewren_distill.training import Progress
@@ -100,7 +100,7 @@ def test_a_killed_run_remembers(
     shape, settings = Architecture(300, 16, 1, 2, 16, 32), replace(SETTINGS, epochs=2)
 
     def fresh() -> Classifier:
-        return build_student(shape, pair_task, tokenizer_json, seed=3, dropout=0.1)
+        return build_student(shape, pair_task, tokenizer_json, seed=3, fresh=FreshStudent(0.1))
 
     def killer(progress: Progress) -> None:
         if progress.step == at:

@@ -13,7 +13,7 @@ from codewren_distill.classifier import Classifier
 from codewren_distill.labelling import label_examples
 from codewren_distill.losses import distillation_loss
 from codewren_distill.scoring import logits_of
-from codewren_distill.settings import TrainingSettings
+from codewren_distill.settings import FreshStudent, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
 from codewren_distill.student import build_student
 from codewren_distill.token_dropout import TokenDropout
@@ -74,7 +74,7 @@ def test_a_killed_run_ends_with_the_same_weights(
     shape = Architecture(300, 16, 1, 2, 16, 32)
 
     def fresh() -> Classifier:
-        return build_student(shape, single_task, tokenizer_json, seed=3, dropout=0.1)
+        return build_student(shape, single_task, tokenizer_json, seed=3, fresh=FreshStudent(0.1))
 
     whole = fresh()
     finetune(whole, single_examples, settings, tmp_path / "whole", identity="a")

@@ -23,6 +23,7 @@ from codewren.cli.options import (
     JsonOption,
     LearningRateOption,
     MemoryOption,
+    NgramsOption,
     PairHeadOption,
     QuietOption,
     RunOption,
@@ -57,6 +58,7 @@ def command(
     memory: MemoryOption = False,
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
+    ngrams: NgramsOption = 0,
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
@@ -69,7 +71,7 @@ def command(
     from codewren_distill.settings import FreshStudent
 
     output = Output(json=json, quiet=quiet)
-    fresh = FreshStudent(pair_head=pair_head, embeddings=embeddings)
+    fresh = FreshStudent(pair_head=pair_head, embeddings=embeddings, ngrams=ngrams)
     settings = DistillSettings(loss, temperature, fresh)
     training = training_settings(
         seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory

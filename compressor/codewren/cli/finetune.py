@@ -27,6 +27,7 @@ from codewren.cli.options import (
     LabelsOption,
     LearningRateOption,
     MemoryOption,
+    NgramsOption,
     PairHeadOption,
     QuietOption,
     RunOption,
@@ -63,8 +64,10 @@ def command(
     ] = "teacher",
     name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
     normalisation: Annotated[
-        Literal["structure", "published", "words"],
-        typer.Option(help="Student text: lines kept, lower case joined as published, or words."),
+        Literal["structure", "published", "words", "raw"],
+        typer.Option(
+            help="Student text: lines kept, lower case joined as published, words, or all of it."
+        ),
     ] = "structure",
     labels: LabelsOption = None,
     label: LabelOption = LABEL,
@@ -82,6 +85,7 @@ def command(
     memory: MemoryOption = False,
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
+    ngrams: NgramsOption = 0,
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
@@ -98,7 +102,7 @@ def command(
     shape = read_shape(architecture) if architecture is not None else None
     if (checkpoint is None) == (shape is None):
         raise OptionError("give either --checkpoint or --architecture")
-    fresh = FreshStudent(0.1, pair_head, embeddings)
+    fresh = FreshStudent(0.1, pair_head, embeddings, ngrams)
     source = ModelSource(checkpoint, shape, max_length, pair_encoding, fresh)
     training = training_settings(
         seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory

@@ -86,6 +86,12 @@ EmbeddingsOption = Annotated[
     Literal["random", "cooccurrence"],
     typer.Option("--embeddings", help="What a new student's token embeddings start from."),
 ]
+NgramsOption = Annotated[
+    int,
+    typer.Option(
+        "--ngrams", help="Buckets of a linear model of n-grams beside a new student; 0: none."
+    ),
+]
 
 RUN = Path("run")
 TEXT, LABEL = "func", "target"

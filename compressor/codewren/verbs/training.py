@@ -69,7 +69,7 @@ def fresh_student(
 
     texts = texts_of(data.examples)
     tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
-    student = build_student(architecture, task, tokenizer, seed, fresh.dropout, fresh.pair_head)
+    student = build_student(architecture, task, tokenizer, seed, fresh)
     if fresh.embeddings == "cooccurrence":
         from codewren_distill.cooccurrence import initialise_embeddings
 

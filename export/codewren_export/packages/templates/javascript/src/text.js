@@ -11,13 +11,14 @@ const WORD = new RegExp(
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 const TAB_WIDTH = 4;
 
-/** Source text as the model was trained on it; `mode` is "structure", "published" or "words". */
+/** Source text as the model was trained on it; `mode` is "structure", "published", "words" or "raw". */
 export function normalise(text, mode) {
   const sound = text.replace(LONE_SURROGATE, "?");
   if (mode === "published") {
     const lower = sound.toLowerCase().replaceAll("ς", "σ");
     return lower.split(SPACES).filter((word) => word).join(" ");
   }
+  if (mode === "raw") return sound;
   if (mode === "words") return (sound.match(WORD) ?? []).join(" ");
   const lines = expandTabs(sound).split(LINE_END).map(withoutTrailingSpace);
   return lines.filter((line) => line).join("\n");
