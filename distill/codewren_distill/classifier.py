@@ -2,6 +2,7 @@
 
 config.json, model.safetensors    the model or, for siamese pairs, the encoder alone
 pair_head.safetensors             siamese pairs only
+ngrams.safetensors                a student's linear model of n-grams, if it has one
 tokenizer.json, …                 the tokenizer
 classifier.json                   task, max_length, whose tokenizer, pair head; written last
 """
@@ -16,7 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from codewren_distill.models import PAIR_HEADS, SequenceModel, SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.ngrams import NgramBag
+from codewren_distill.pair_heads import PAIR_HEADS
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import read_json, write_bytes, write_json
@@ -27,6 +30,7 @@ __all__ = ["CARD", "Classifier", "load_classifier", "save_classifier"]
 
 CARD = "classifier.json"
 HEAD = "pair_head.safetensors"
+NGRAMS = "ngrams.safetensors"
 
 TextSide = SiameseText | CrossText
 
@@ -63,6 +67,8 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
                 for k, v in classifier.model.head.state_dict().items()
             }
             save_file(head, folder / HEAD)
+        elif classifier.model.ngrams is not None:
+            save_file(classifier.model.ngrams.state_dict(), folder / NGRAMS)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     _save_tokenizer(classifier, folder)
@@ -102,7 +108,8 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
     core = load_pretrained(
         AutoModelForSequenceClassification, str(folder), attn_implementation=attention
     )
-    return Classifier(SequenceModel(core), text_side(task, tokenizer), task, max_length)
+    model = SequenceModel(core, _load_ngrams(folder))
+    return Classifier(model, text_side(task, tokenizer), task, max_length)
 
 
 def text_side(task: Task, tokenizer: CodeTokenizer | TransformersTokenizer) -> TextSide:
@@ -145,13 +152,23 @@ def _load_siamese(folder: Path, kind: str, attention: str) -> SiameseModel:
     except TypeError:  # architectures without a pooler take no such option
         encoder = load_pretrained(AutoModel, str(folder), **options)
     try:
-        state = load_file(folder / HEAD)
-        out = state["out.weight"]
-        head = PAIR_HEADS[kind](out.shape[1], out.shape[0])
-        head.load_state_dict(state)
+        head = PAIR_HEADS[kind].from_state(load_file(folder / HEAD))
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder / HEAD}: damaged ({error})") from error
     return SiameseModel(encoder, head)
+
+
+def _load_ngrams(folder: Path) -> NgramBag | None:
+    if not (folder / NGRAMS).is_file():
+        return None
+    try:
+        state = load_file(folder / NGRAMS)
+        buckets, columns = state["table"].shape
+        bag = NgramBag(buckets, columns + 1)
+        bag.load_state_dict(state)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{folder / NGRAMS}: damaged ({error})") from error
+    return bag
 
 
 def _pair_head_kind(classifier: Classifier) -> dict[str, str]:

@@ -13,9 +13,12 @@ from transformers import (
 )
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import PairHead, SequenceModel, SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.ngrams import NgramBag
+from codewren_distill.pair_heads import PAIR_HEADS
+from codewren_distill.settings import FreshStudent
 from codewren_distill.text_side import SiameseText
-from codewren_runtime.errors import ModelError
+from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.tokenizer import PAD, SPECIAL_TOKENS, CodeTokenizer
 from codewren_runtime.types import Architecture, Task
 
@@ -60,20 +63,26 @@ def student_config(
 
 
 def build_student(
-    architecture: Architecture, task: Task, tokenizer_json: str, seed: int, dropout: float = 0.0
+    architecture: Architecture,
+    task: Task,
+    tokenizer_json: str,
+    seed: int,
+    fresh: FreshStudent = FreshStudent(),  # noqa: B008  # frozen
 ) -> Classifier:
     """A freshly initialised student: sequence classification, or siamese for pairs."""
     tokenizer = CodeTokenizer(tokenizer_json, architecture.max_length, task.normalisation)
     if tokenizer.pad_id != PAD_ID:
         raise ModelError(f"tokenizer: <pad> has id {tokenizer.pad_id}, RoBERTa needs {PAD_ID}")
-    config = student_config(architecture, task, dropout)
+    config = student_config(architecture, task, fresh.dropout)
     torch.manual_seed(seed)
     if task.kind == "single":
-        sequence = SequenceModel(AutoModelForSequenceClassification.from_config(config))
-        return Classifier(
-            sequence, SiameseText(tokenizer, pairs=False), task, architecture.max_length
-        )
+        core = AutoModelForSequenceClassification.from_config(config)
+        bag = NgramBag(fresh.ngrams, len(task.labels)) if fresh.ngrams else None
+        text = SiameseText(tokenizer, pairs=False)
+        return Classifier(SequenceModel(core, bag), text, task, architecture.max_length)
+    if fresh.ngrams:
+        raise OptionError("ngrams are for single texts; leave them out of a pair task")
     encoder = AutoModel.from_config(config, add_pooling_layer=False)
-    head = PairHead(architecture.hidden_size, len(task.labels))
+    head = PAIR_HEADS[fresh.pair_head](architecture.hidden_size, len(task.labels))
     siamese = SiameseModel(encoder, head)
     return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, architecture.max_length)

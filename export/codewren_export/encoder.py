@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Activation", "Array", "Encoder", "Head", "Layer", "Linear", "Norm", "Pooling"]
+__all__ = ["Activation", "Array", "Encoder", "Head", "Layer", "Linear", "Ngrams", "Norm", "Pooling"]
 
 Array = NDArray[np.float32]
 Activation = Literal["gelu", "gelu_tanh", "relu"]
@@ -62,12 +62,27 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
+class Ngrams:
+    """Logits from hashed bigrams and trigrams of tokens, to be added to the head's.
+
+    `table` (buckets, labels - 1), `bias` (labels - 1,): the mean over a text's n-grams is the
+    logit of every label but the first. A bigram (a, b) hashes to (a * multiplier + b) modulo
+    buckets, a trigram to (bigram * multiplier + c) modulo buckets.
+    """
+
+    table: Array
+    bias: Array
+    multiplier: int
+
+
+@dataclass(frozen=True, eq=False)
 class Encoder:
     """A whole model of a text.
 
     `words` (vocabulary, E); `positions` (window, E), row 0 for the first token, with the row of
     the one token type added; `projection` from E to the hidden size H where they differ.
-    The answer is the tokens' mean or the first of them, and goes through the `head` if any.
+    The answer is the tokens' mean or the first of them, and goes through the `head` if any;
+    `ngrams` come on top.
     """
 
     words: Array
@@ -77,6 +92,7 @@ class Encoder:
     layers: tuple[Layer, ...]
     pooling: Pooling
     head: Head | None
+    ngrams: Ngrams | None = None
 
     @property
     def hidden_size(self) -> int:

@@ -23,7 +23,9 @@ class Exportable:
 
     `sequence`: `model` gives logits for one text, from its first token; `head` is None.
     `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
-    embeddings (n, hidden) into logits (n, labels). `sample_texts` are real inputs, on which the
+    embeddings (n, hidden) into logits (n, labels). `ngrams`, of a sequence model alone, turns ids
+    and mask into logits that are added (`table`, `bias` and `multiplier` are those of
+    `codewren_export.encoder.Ngrams`). `sample_texts` are real inputs, on which the
     gates compare; the more the better, labels are not needed. `labelled` are rows that training
     has not seen: on them the temperature is fitted and, as `threshold` says, the threshold.
     `provenance` is plain JSON for the manifest.
@@ -39,6 +41,7 @@ class Exportable:
     tokenizer_json: str
     sample_texts: Sequence[Example]
     pooling: Pooling = "mean"  # of a siamese model
+    ngrams: nn.Module | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labelled: Sequence[Example] = ()
     threshold: Criterion = field(default_factory=lambda: Criterion("fixed"))
@@ -52,6 +55,8 @@ class Exportable:
                 f"{self.task.name!r}; pairs need a siamese model with its head, texts a sequence "
                 "model: distill one"
             )
+        if siamese and self.ngrams is not None:
+            raise ModelError("export: n-grams are for single texts")
         if not self.sample_texts:
             raise OptionError("export: at least one sample text is needed to check the model on")
         rows = (*self.sample_texts, *self.labelled)

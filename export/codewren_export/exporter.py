@@ -135,7 +135,7 @@ def _row(trial: Trial, size: Verdict, latency: Latency) -> dict[str, Any]:
 
 
 def _require_finite(exportable: Exportable) -> None:
-    for module in filter(None, (exportable.model, exportable.head)):
+    for module in filter(None, (exportable.model, exportable.head, exportable.ngrams)):
         for name, parameter in module.named_parameters():
             if not parameter.isfinite().all():
                 raise ModelError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from codewren_export.encoder import Activation, Array, Encoder, Head, Layer, Linear, Norm
+from codewren_export.encoder import Activation, Array, Encoder, Head, Layer, Linear, Ngrams, Norm
 from codewren_export.exportable import Exportable
 from codewren_runtime.errors import ModelError
 
@@ -43,7 +43,12 @@ def read_encoder(exportable: Exportable) -> Encoder:
     encoder = FAMILIES[config.model_type](exportable.model, config)
     positions = encoder.positions[: exportable.architecture.max_length]
     pooling = exportable.pooling if encoder.head is None else "first"
-    return replace(encoder, positions=positions, pooling=pooling)
+    ngrams = None if exportable.ngrams is None else _ngrams(exportable.ngrams)
+    return replace(encoder, positions=positions, pooling=pooling, ngrams=ngrams)
+
+
+def _ngrams(bag: Any) -> Ngrams:
+    return Ngrams(_array(bag.table), _array(bag.bias), int(bag.multiplier))
 
 
 def _roberta(model: Any, config: Any) -> Encoder:

@@ -21,7 +21,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from codewren_export.encoder import Array, Encoder, Head, Layer, Linear, Norm
+from codewren_export.encoder import Array, Encoder, Head, Layer, Linear, Ngrams, Norm
 
 __all__ = ["text_graph"]
 
@@ -54,7 +54,11 @@ def text_graph(encoder: Encoder) -> onnx.ModelProto:
         pooled = writer.first_token(hidden, last, embedding)
     if encoder.head is None:
         return graph.model(embedding, encoder.hidden_size)
-    _head(graph, pooled, encoder.head)
+    if encoder.ngrams is None:
+        _head(graph, pooled, encoder.head, "logits")
+    else:
+        parts = [_head(graph, pooled, encoder.head), _ngrams(graph, encoder.ngrams)]
+        graph.node("Add", parts, "logits")
     return graph.model("logits", len(encoder.head.out.bias))
 
 
@@ -70,8 +74,32 @@ def _embedded(graph: _Graph, encoder: Encoder) -> str:
     return hidden if encoder.projection is None else graph.linear(hidden, encoder.projection)
 
 
-def _head(graph: _Graph, pooled: str, head: Head) -> None:
-    graph.linear(graph.node("Tanh", [graph.linear(pooled, head.dense)]), head.out, "logits")
+def _head(graph: _Graph, pooled: str, head: Head, output: str = "") -> str:
+    return graph.linear(graph.node("Tanh", [graph.linear(pooled, head.dense)]), head.out, output)
+
+
+def _ngrams(graph: _Graph, ngrams: Ngrams) -> str:
+    """Logits (n, labels) of the n-grams of `input_ids`."""
+    buckets, labels = ngrams.table.shape[0], ngrams.table.shape[1] + 1
+    ends = graph.constant([1]), graph.constant([np.iinfo(np.int64).max]), graph.constant([-1])
+    step, all_of_it, all_but_last = ends
+
+    def followed(value: str, by: str) -> str:
+        """Hashes of what `value` stands for, each with the token of `by` after it."""
+        first = graph.node("Slice", [value, graph.constant([0]), all_but_last, step])
+        product = graph.node("Mul", [first, graph.constant(ngrams.multiplier)])
+        return graph.node("Mod", [graph.node("Add", [product, by]), graph.constant(buckets)])
+
+    second = graph.node("Slice", ["input_ids", step, all_of_it, step])
+    third = graph.node("Slice", ["input_ids", graph.constant([2]), all_of_it, step])
+    bigrams = followed("input_ids", by=second)
+    trigrams = followed(bigrams, by=third)
+    hashes = graph.node("Concat", [bigrams, trigrams], axis=1)
+    weights = graph.node("Gather", [graph.weight(ngrams.table), hashes])
+    mean = graph.node("ReduceMean", [weights, step], keepdims=0)
+    onto = np.eye(labels - 1, labels, 1, dtype=np.float32)  # the first label's logit is 0
+    bias = np.concatenate(([0], ngrams.bias)).astype(np.float32)
+    return graph.linear(mean, Linear(onto, bias))
 
 
 class _Layers:

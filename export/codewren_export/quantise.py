@@ -99,8 +99,12 @@ def _prepared(graph: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that says what shape inference cannot know behind a contrib operator: fp32."""
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
+    integers = {value.name for value in graph.graph.input}
+    integers |= {w.name for w in graph.graph.initializer if w.data_type == TensorProto.INT64}
     for node in copy.graph.node:
-        if node.op_type not in {"Shape", "Concat"}:
+        if node.op_type == "Shape" or integers.issuperset(node.input):
+            integers.update(node.output)
+        else:
             copy.graph.value_info.extend(
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
                 for name in node.output

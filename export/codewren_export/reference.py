@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from codewren_export.encoder import Pooling
 from codewren_export.exportable import Exportable
 
-__all__ = ["PooledEncoder", "head_graph", "reference_graph"]
+__all__ = ["as_one", "head_graph", "reference_graph"]
 
 OPSET = 17  # the pair head ships in it
 EXAMPLE_LENGTH = 16
@@ -41,6 +41,30 @@ class PooledEncoder(nn.Module):
         return {"embedding": (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)}
 
 
+class WithNgrams(nn.Module):
+    """A sequence model and its n-grams: token ids and mask (n, length) to their summed logits."""
+
+    def __init__(self, model: nn.Module, ngrams: nn.Module) -> None:
+        super().__init__()
+        self.model, self.ngrams = model, ngrams
+        self.config = model.config
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+        """The one output, `logits`."""
+        own = self.model(input_ids=input_ids, attention_mask=attention_mask)[0]
+        return {"logits": own + self.ngrams(input_ids, attention_mask)}
+
+
+def as_one(exportable: Exportable) -> nn.Module:
+    """All that reads a text, as one torch module with one output, in evaluation mode."""
+    model = exportable.model
+    if exportable.kind == "siamese":
+        model = PooledEncoder(model, exportable.pooling)
+    elif exportable.ngrams is not None:
+        model = WithNgrams(model, exportable.ngrams)
+    return model.eval()
+
+
 def reference_graph(exportable: Exportable, folder: Path) -> onnx.ModelProto:
     """input_ids and attention_mask (n, length) to `logits` (n, labels) or `embedding` (n, H)."""
     path = folder / "text.onnx"
@@ -54,7 +78,7 @@ def reference_graph(exportable: Exportable, folder: Path) -> onnx.ModelProto:
     # optimum's example input is 16 tokens long, more than the smallest windows hold.
     length = min(EXAMPLE_LENGTH, exportable.architecture.max_length)
     export(
-        (PooledEncoder(model, exportable.pooling) if siamese else model).eval(),
+        as_one(exportable),
         config,
         path,
         opset=OPSET,

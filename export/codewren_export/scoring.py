@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from codewren_export.exportable import Exportable
-from codewren_export.reference import PooledEncoder
+from codewren_export.reference import as_one
 
 __all__ = ["Graphs", "Row", "Scorer", "onnx_scorer", "torch_scorer"]
 
@@ -48,8 +48,7 @@ class Scorer:
 def torch_scorer(exportable: Exportable) -> Scorer:
     """The trained model itself, in evaluation mode."""
     siamese = exportable.kind == "siamese"
-    core = exportable.model
-    model = (PooledEncoder(core, exportable.pooling) if siamese else core).eval()
+    model = as_one(exportable)
     output = "embedding" if siamese else "logits"
     head = exportable.head
 

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 __all__ = ["store_weights", "token_embeddings"]
 
 MIN_WEIGHTS = 1_024  # below this, the nodes and the scales cost what rounding would save
+MIN_ROW = 8  # a scale takes four bytes: rows narrower than this share those of their columns
 
 INT8_MAX = 127
 INT4_MIN, INT4_MAX = -8, 7
@@ -45,7 +46,8 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
             kept.append(weight)
             continue
         values = numpy_helper.to_array(weight)
-        parts, nodes = _stored(weight.name, values, bits, by_row=weight.name in rows)
+        by_row = weight.name in rows and values.shape[-1] >= MIN_ROW
+        parts, nodes = _stored(weight.name, values, bits, by_row=by_row)
         kept += parts
         added += nodes
     nodes = [*added, *small.graph.node]

@@ -10,6 +10,7 @@ import torch
 
 from codewren_distill.classifier import load_classifier, save_classifier
 from codewren_distill.models import SiameseModel
+from codewren_distill.settings import FreshStudent
 from codewren_distill.student import build_student
 from codewren_distill.vocabulary import train_tokenizer
 from codewren_export import Exportable
@@ -23,6 +24,7 @@ CODES = [
 ]
 LABELS = ("no", "yes", "maybe")
 
+PLAIN = FreshStudent()
 MakeExportable = Callable[..., Exportable]
 
 
@@ -38,9 +40,10 @@ def exportable(tmp_path_factory: pytest.TempPathFactory, tokenizer_json: str) ->
         kind: TaskKind,
         labels: tuple[str, ...] = LABELS,
         tokenizer_json: str = tokenizer_json,
+        fresh: FreshStudent = PLAIN,
     ) -> Exportable:
         task = Task("tiny", kind, labels)
-        student = build_student(architecture, task, tokenizer_json, seed=1)
+        student = build_student(architecture, task, tokenizer_json, seed=1, fresh=fresh)
         generator = torch.Generator().manual_seed(2)
         for name, parameter in student.model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
@@ -61,6 +64,7 @@ def exportable(tmp_path_factory: pytest.TempPathFactory, tokenizer_json: str) ->
             tokenizer_json=tokenizer_json,
             sample_texts=[Example(a, b if siamese else None) for a, b in pairs],
             provenance={"teacher": "none"},
+            ngrams=None if isinstance(loaded.model, SiameseModel) else loaded.model.ngrams,
         )
 
     return make

@@ -14,6 +14,7 @@ import onnx
 import pytest
 import torch
 
+from codewren_distill.settings import FreshStudent
 from codewren_export import QUANTS, STAGES, Exportable, Quant, export_bundle
 from codewren_export.calibration import fit_temperature
 from codewren_export.encoder import Encoder
@@ -58,11 +59,20 @@ def test_any_shape_passes_its_gates_at_every_precision(
     assert sum(report.parts.values()) == report.fp32_bytes
 
 
-@pytest.mark.parametrize("kind", ["single", "pair"])
+@pytest.mark.parametrize(
+    ("kind", "labels", "fresh"),
+    [
+        ("single", 3, FreshStudent()),
+        ("single", 2, FreshStudent(ngrams=5_000)),
+        ("single", 3, FreshStudent(ngrams=4_096)),
+        ("pair", 3, FreshStudent()),
+        ("pair", 2, FreshStudent(pair_head="shared")),
+    ],
+)
 def test_bundle_answers_as_torch_does(
-    exportable: MakeExportable, tmp_path: Path, kind: TaskKind
+    exportable: MakeExportable, tmp_path: Path, kind: TaskKind, labels: int, fresh: FreshStudent
 ) -> None:
-    given = exportable(SHAPES[1], kind)
+    given = exportable(SHAPES[1], kind, ("a", "b", "c")[:labels], fresh=fresh)
     stages: list[str] = []
     report = export_bundle(given, tmp_path / "m.wren", quant="fp32", on_stage=stages.append)
     assert tuple(stages) == STAGES
@@ -72,7 +82,11 @@ def test_bundle_answers_as_torch_does(
     rows = [model._tokenizer.encode(text) for text in example.texts]
     with torch.no_grad():
         if kind == "single":
-            expected = given.model(input_ids=torch.tensor(rows[:1])).logits[0].numpy()
+            ids = torch.tensor(rows[:1])
+            answer = given.model(input_ids=ids).logits
+            if given.ngrams is not None:
+                answer = answer + given.ngrams(ids, torch.ones_like(ids))
+            expected = answer[0].numpy()
             found = model.logits(example.text)
         else:
             assert given.head is not None
@@ -126,6 +140,16 @@ def test_wrong_graph_fails_parity(
     monkeypatch.setattr(exporter, "text_graph", spoilt)
     with pytest.raises(GateError, match="parity: the fp32 graph is within"):
         export_bundle(exportable(TINY, "single"), tmp_path / "m.wren")
+
+
+def test_a_table_of_ngrams_takes_a_byte_a_bucket(
+    exportable: MakeExportable, tmp_path: Path
+) -> None:
+    sizes = []
+    for buckets in (4_096, 8_192):
+        given = exportable(TINY, "single", ("a", "b"), fresh=FreshStudent(ngrams=buckets))
+        sizes.append(export_bundle(given, tmp_path / f"{buckets}.wren").size_bytes)
+    assert 4_096 <= sizes[1] - sizes[0] < 4_120
 
 
 def test_model_that_diverged_is_refused(exportable: MakeExportable, tmp_path: Path) -> None:
@@ -258,11 +282,19 @@ def test_auto_keeps_to_the_budget(exportable: MakeExportable, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("quant", QUANTS)
-@pytest.mark.parametrize("kind", ["single", "pair"])
+@pytest.mark.parametrize(
+    ("kind", "fresh"),
+    [
+        ("single", FreshStudent()),
+        ("single", FreshStudent(ngrams=4_096)),
+        ("pair", FreshStudent()),
+        ("pair", FreshStudent(pair_head="shared")),
+    ],
+)
 def test_every_precision_is_a_bundle_that_loads(
-    exportable: MakeExportable, tmp_path: Path, quant: Quant, kind: TaskKind
+    exportable: MakeExportable, tmp_path: Path, quant: Quant, kind: TaskKind, fresh: FreshStudent
 ) -> None:
-    given, out = exportable(SHAPES[1], kind), tmp_path / "m.wren"
+    given, out = exportable(SHAPES[1], kind, ("a", "b"), fresh=fresh), tmp_path / "m.wren"
     # Labels of random weights are a coin's toss: the gate of agreement may refuse them.
     with contextlib.suppress(GateError):
         export_bundle(given, out, quant=quant)

@@ -113,7 +113,8 @@ def _student(run: Run) -> Exportable:
     folder = run.path("student")
     student = load_classifier(folder, attention="eager")
     lines = (folder / SAMPLES).read_text().splitlines()
-    head = student.model.head if isinstance(student.model, SiameseModel) else None
+    model = student.model
+    head = model.head if isinstance(model, SiameseModel) else None
     return Exportable(
         task=student.task,
         architecture=read_architecture(run),
@@ -123,4 +124,5 @@ def _student(run: Run) -> Exportable:
         tokenizer_json=(folder / "tokenizer.json").read_text(encoding="utf-8"),
         sample_texts=[Example(*json.loads(line)) for line in lines],
         pooling="mean" if head is None else head.pooling,
+        ngrams=None if isinstance(model, SiameseModel) else model.ngrams,
     )

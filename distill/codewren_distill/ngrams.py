@@ -1,0 +1,139 @@
+"""A linear model of token n-grams beside the encoder, as wide as the encoder is deep.
+
+On small data sets of code a linear model of n-grams beats encoders that were not pre-trained on
+code, and costs almost nothing. Here it is a table of weights by hashed bigram and trigram of
+tokens; a text's score is the mean over its n-grams (fastText: Joulin et al., EACL 2017, with the
+weights of a "wide and deep" sum: Cheng et al., DLRS 2016). The table is fitted first, by
+logistic regression, and stays; the encoder then learns what it leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
+from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from codewren_runtime.errors import DataError
+
+if TYPE_CHECKING:
+    from codewren_distill.text_side import Encoded
+
+__all__ = ["NgramBag", "fit_ngrams"]
+
+MULTIPLIER = 1_000_003
+SCALE = 10.0  # of a mean over n-grams, so that coefficients are neither tiny nor huge
+INVERSE_PENALTIES = (3.0, 10.0, 30.0, 100.0)
+HELD_OUT = 10  # one row in so many chooses the penalty,
+LEAST = 100  # if there are more rows than these
+
+Floats = NDArray[np.float64]
+
+
+class NgramBag(nn.Module):
+    """Logits (n, labels) of token ids (n, length): the mean weight of their n-grams.
+
+    `table` (buckets, labels - 1) holds each bucket's weight for every label but the first,
+    whose logit is 0; `bias` (labels - 1,). Texts have at least two tokens.
+    """
+
+    multiplier = MULTIPLIER
+
+    def __init__(self, buckets: int, num_labels: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(buckets, num_labels - 1), requires_grad=False)
+        self.bias = nn.Parameter(torch.zeros(num_labels - 1), requires_grad=False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask (n, length) to logits (n, labels)."""
+        real = torch.cat((attention_mask[:, 1:], attention_mask[:, 2:]), dim=1).float()
+        weights = self.table[self.hashes(input_ids)] * real.unsqueeze(-1)
+        mean = weights.sum(1) / real.sum(1, keepdim=True) + self.bias
+        return torch.cat((torch.zeros_like(mean[:, :1]), mean), dim=1)
+
+    def hashes(self, input_ids: Tensor) -> Tensor:
+        """Buckets (n, 2 * length - 3) of the bigrams, then the trigrams, of ids (n, length)."""
+        buckets = len(self.table)
+        two = (input_ids[:, :-1] * MULTIPLIER + input_ids[:, 1:]) % buckets
+        three = (two[:, :-1] * MULTIPLIER + input_ids[:, 2:]) % buckets
+        return torch.cat((two, three), dim=1)
+
+
+def fit_ngrams(bag: NgramBag, encoded: Sequence[Encoded], targets: Tensor, seed: int) -> None:
+    """Fit the table in place; targets are (n,) label indices or (n, labels) teacher logits.
+
+    Deterministic. The penalty is the one of a few that a tenth of the rows likes best.
+    """
+    rows = _frequencies(bag, encoded)
+    shares = _shares(targets, bag.table.shape[1] + 1)
+    held_out = np.arange(len(shares)) % HELD_OUT == 0
+
+    def loss(inverse_penalty: float) -> float:
+        weights, bias = _regression(rows[~held_out], shares[~held_out], inverse_penalty, seed)
+        scores = rows[held_out] @ weights + bias
+        log_shares = log_softmax(np.pad(scores, ((0, 0), (1, 0))), axis=1)
+        return float(-(shares[held_out] * log_shares).sum())
+
+    best = min(INVERSE_PENALTIES, key=loss) if len(rows.indptr) > LEAST else INVERSE_PENALTIES[0]
+    weights, bias = _regression(rows, shares, best, seed)
+    with torch.no_grad():
+        bag.table.copy_(torch.from_numpy(weights * SCALE))
+        bag.bias.copy_(torch.from_numpy(bias))
+
+
+def _frequencies(bag: NgramBag, encoded: Sequence[Encoded]) -> csr_matrix:
+    """How often each bucket stands in each text, in shares of its n-grams, (n, buckets)."""
+    columns, values, ends = [], [], [0]
+    for (ids,) in encoded:
+        hashes = bag.hashes(torch.tensor([ids]))[0].numpy()
+        found, counts = np.unique(hashes, return_counts=True)
+        columns.append(found)
+        values.append(SCALE * counts / len(hashes))
+        ends.append(ends[-1] + len(found))
+    parts = np.concatenate(values), np.concatenate(columns), np.array(ends)
+    return csr_matrix(parts, shape=(len(encoded), len(bag.table)))
+
+
+def _shares(targets: Tensor, num_labels: int) -> Floats:
+    """Each label's probability, (n, labels)."""
+    if targets.ndim == 1:
+        probabilities = torch.nn.functional.one_hot(targets, num_labels).double()
+    else:
+        probabilities = torch.softmax(targets.double(), dim=-1)
+    return np.asarray(probabilities.numpy(), dtype=np.float64)
+
+
+def _regression(
+    rows: csr_matrix, shares: Floats, inverse_penalty: float, seed: int
+) -> tuple[Floats, Floats]:
+    """Weights (buckets, labels - 1) and bias (labels - 1,) against the first label's 0."""
+    columns = range(shares.shape[1]) if shares.shape[1] > 2 else (1,)
+    fits = [_binary(rows, shares[:, column], inverse_penalty, seed) for column in columns]
+    weights = np.stack([weight for weight, _ in fits], axis=1)
+    bias = np.array([bias for _, bias in fits])
+    if len(fits) == 1:
+        return weights, bias
+    return weights[:, 1:] - weights[:, :1], bias[1:] - bias[0]  # one against the rest, each
+
+
+def _binary(
+    rows: csr_matrix, share: Floats, inverse_penalty: float, seed: int
+) -> tuple[Floats, float]:
+    """Logistic regression on a share: each row is both, weighted by its share of each."""
+    weights = np.concatenate((1 - share, share))
+    kept = weights > 0
+    stacked = vstack([rows, rows], format="csr")[kept]
+    is_it = np.repeat([0, 1], len(share))[kept]
+    if is_it.min() == is_it.max():
+        raise DataError("n-grams need rows of at least two labels; the data has one")
+    model: Any = LogisticRegression(
+        C=inverse_penalty, solver="liblinear", tol=1e-2, random_state=seed
+    )
+    model.fit(stacked, is_it, sample_weight=weights[kept])
+    return model.coef_[0], float(model.intercept_[0])
