@@ -56,10 +56,10 @@ class Budget:
 
     @classmethod
     def from_json(cls, data: object) -> Budget:
-        """Inverse of `to_json`; raises OptionError for anything else."""
+        """Inverse of `to_json`, without a latency too; OptionError for anything else."""
         names = [field.name for field in fields(cls)]
-        if not isinstance(data, dict) or set(data) != set(names):
-            raise OptionError(f"budget: fields must be {', '.join(names)}; got {data!r}")
+        if not isinstance(data, dict) or not {"size_bytes", "bits"} <= set(data) <= set(names):
+            raise OptionError(f"budget: fields must be {', '.join(names)}; got {data!r:.100}")
         return cls(**data)
 
 

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from codewren.data import Fields
 from codewren.verbs.distill import DistillSettings
@@ -15,6 +15,7 @@ from codewren.verbs.finetune import ModelSource
 from codewren.verbs.search import SearchSettings
 from codewren_distill.settings import FreshStudent, TrainingSettings
 from codewren_runtime.errors import CodewrenError, OptionError
+from codewren_runtime.files import read_small
 from codewren_runtime.types import Architecture, Normalisation, TaskKind
 
 __all__ = ["DataRecipe", "Recipe", "TaskRecipe", "load_recipe"]
@@ -71,10 +72,8 @@ def load_recipe(path: Path) -> Recipe:
     Paths in it are relative to the recipe's folder.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise OptionError(f"{path}: no such recipe") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = tomllib.loads(read_small(path).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: cannot be read as TOML ({error})") from error
     try:
         return _recipe(data, path.parent)
@@ -178,23 +177,44 @@ def _path(value: object, base: Path, name: str) -> Path:
 
 
 def _build(kind: type[Built], table: Mapping[str, Any], name: str) -> Built:
-    known = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
+    known = get_type_hints(kind, localns=_late_names())
     if unknown := sorted(set(table) - set(known)):
         raise OptionError(f"[{name}] unknown key {unknown[0]!r}; known: {', '.join(known)}")
     for key, value in table.items():
-        if not _same_type(known[key], value):
-            wanted = type(known[key]).__name__
-            raise OptionError(f"[{name}] {key} must be of type {wanted}, not {value!r}")
+        if not _fits(known[key], value):
+            raise OptionError(f"[{name}] {key} must be {_words(known[key])}, not {value!r:.80}")
     try:
         return kind(**table)
     except TypeError as error:  # a key is missing
         raise OptionError(f"[{name}] {error}") from error
 
 
-def _same_type(default: object, value: object) -> bool:
-    """Whether `value` can stand for a key with this default; a whole number serves as float."""
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, str | int):
-        return type(value) is type(default)
-    return True
+def _late_names() -> dict[str, Any]:
+    """Types that the verbs import when they run, since what defines them is slow to import."""
+    from codewren.search.result import Formula, Proxy
+    from codewren_export import Quant
+
+    return {"Formula": Formula, "Proxy": Proxy, "Quant": Quant}
+
+
+def _fits(hint: Any, value: object) -> bool:
+    """Whether `value` may stand for a key of this type; a whole number serves as float."""
+    choices = get_args(hint)
+    if get_origin(hint) is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in choices)
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, choices[0]) for item in value)
+    if choices:
+        return any(_fits(choice, value) for choice in choices)
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint if hint in (int, bool) else isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    choices = get_args(hint)
+    if get_origin(hint) is Literal:
+        return " or ".join(map(str, choices))
+    if choices:
+        return " or ".join(_words(choice) for choice in choices if choice is not type(None))
+    return f"of type {hint.__name__}"

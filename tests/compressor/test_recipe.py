@@ -79,7 +79,7 @@ def test_a_wrong_recipe_is_one_line_that_names_the_file(
 
 
 def test_a_recipe_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no such recipe"):
+    with pytest.raises(OptionError, match="no such file"):
         load_recipe(tmp_path / "none.toml")
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OptionError, match="cannot be read"):
@@ -89,3 +89,32 @@ def test_a_recipe_that_is_not_there_or_no_text(tmp_path: Path) -> None:
 def test_the_recipes_of_the_project_are_read() -> None:
     folder = Path(__file__).resolve().parents[2] / "recipes"
     assert load_recipe(folder / "devign.toml").search.space.endswith("c-functions.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('text = "code"', "text = 5", r"\[data\] text must be of type str"),
+        ('text = "code"', 'text = "code"\ntrain_rows = "all"', r"train_rows must be of type int"),
+        ('size = "1MB"', 'size = "1MB"\nbits = 8.0', r"bits must be 8 or 16 or 32"),
+        ('size = "1MB"', 'size = "1MB"\nlatency = 5', r"latency must be of type str"),
+        ('size = "1MB"', 'size = "1MB"\nformula = "x"', r"formula must be codewren"),
+        ('name = "t"', 'name = "t"\nkind = ["pair"]', r"kind must be single or pair"),
+        ("[distill]", '[export]\nquant = "int3"\n[distill]', r"quant must be int8"),
+        ('loss = "mse"', "temperature = true", r"temperature must be of type float"),
+    ],
+)
+def test_a_value_of_another_type_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(OptionError, match=says) as caught:
+        load_recipe(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = " + b"1" * 5000])
+def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "r.toml"
+    path.write_bytes(content)
+    with pytest.raises(OptionError, match=r"r\.toml: cannot be read as TOML"):
+        load_recipe(path)

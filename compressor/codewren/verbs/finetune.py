@@ -13,6 +13,7 @@ from codewren.run_directory import Run, Step
 from codewren.verbs.training import Watch, draw_curves, finished_training, fresh_student
 from codewren_distill.settings import FreshStudent
 from codewren_runtime.errors import OptionError
+from codewren_runtime.files import read_small
 from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classif
 def read_shape(path: Path) -> Architecture:
     """An architecture from a JSON or TOML file, or from a search's `architecture.json`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path).decode("utf-8")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: cannot be read as an architecture ({error})") from error
     if isinstance(data, dict) and isinstance(data.get("architecture"), dict):
         data = data["architecture"]

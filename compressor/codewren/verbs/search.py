@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codewren.budget import Bits, Budget, parse_latency, parse_size
-from codewren.run_directory import Run, Step
+from codewren.run_directory import Run, Step, read_marker
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import read_json, sha256_of
+from codewren_runtime.files import sha256_of
 from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from codewren.search.space import SearchSpace
     from codewren.verbs.finalists import FinalistSettings
 
-__all__ = ["SearchSettings", "read_architecture", "search_architecture"]
+__all__ = ["SearchSettings", "read_architecture", "read_budget", "search_architecture"]
 
 ARCHITECTURE = "architecture.json"
 
@@ -117,10 +117,20 @@ def read_architecture(run: Run) -> Architecture:
     path = run.path(ARCHITECTURE)
     if not path.is_file():
         raise OptionError(f"{path}: no architecture there; run search first")
-    shape = read_json(path).get("architecture")
+    shape = read_marker(path).get("architecture")
     if not isinstance(shape, dict):
         raise OptionError(f"{path}: holds no architecture; run search --force")
     return Architecture.from_json(shape)
+
+
+def read_budget(run: Run) -> Budget:
+    """The budget that the run's architecture keeps; OptionError if the file holds none."""
+    path = run.path(ARCHITECTURE)
+    try:
+        return Budget.from_json(read_marker(path).get("budget"))
+    except OptionError as error:
+        hint = "" if str(path) in str(error) else f"{path}: "
+        raise OptionError(f"{hint}{error}; run search --force") from error
 
 
 def _latency_model(settings: SearchSettings) -> LatencyModel | None:

@@ -128,6 +128,28 @@ def test_a_recipe_that_is_none(tmp_path: Path) -> None:
     assert "r.toml" in refused("run", "r.toml", cwd=tmp_path)
 
 
+@pytest.mark.parametrize("content", ["5", "[]", "null", "{}", "[" * 100_000])
+def test_a_checkpoint_or_shape_that_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
+    (tmp_path / "x.json").write_text(content)
+    for option in ("--checkpoint", "--architecture"):
+        assert "x.json" in refused("finetune", "--data", "d.jsonl", option, "x.json", cwd=tmp_path)
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher" / "config.json").write_text(content)
+    assert "teacher" in refused(
+        "label", "--data", "d.jsonl", "--teacher", "teacher", "--labels", "a,b", cwd=tmp_path
+    )
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "run" / "architecture.json").mkdir(parents=True)
+    line = refused("search", "--size", "200kB", "--quiet", cwd=tmp_path)
+    assert "architecture.json" in line
+    assert "irectory" in line
+    long = "x" * 5000
+    assert "too long" in refused("distill", "--data", long, cwd=tmp_path)
+
+
 def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
     line = refused("finetune", "--data", "d.jsonl", "--architecture", "none.json", cwd=tmp_path)
