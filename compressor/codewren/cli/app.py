@@ -7,6 +7,7 @@ import sys
 import typer
 
 from codewren.cli import (
+    bench,
     calibrate,
     demo,
     distill,
@@ -40,7 +41,7 @@ app = typer.Typer(
 
 MODULES = (
     demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, predict,
-    scan, inspect, package, lsp,
+    bench, scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")
