@@ -8,17 +8,14 @@ must not carry.
 
 from __future__ import annotations
 
-import os
-import platform
 import random
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-__all__ = ["library", "machine", "random_bundle", "resident", "snippets"]
+__all__ = ["library", "random_bundle", "resident", "snippets"]
 
 # About 1.5 MB at 8 bits; random weights change neither bytes nor time.
 SHAPE = (2_000, 192, 3, 2, 384, 400)
@@ -55,24 +52,6 @@ def resident() -> dict[str, float]:
     status = dict(line.split(":", 1) for line in lines)
     names = {"now": "VmRSS", "peak": "VmHWM"}
     return {name: int(status[key].split()[0]) * 1024 / 1e6 for name, key in names.items()}
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    import numpy
-    import onnxruntime
-    import tokenizers
-
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "tokenizers": tokenizers.__version__,
-    }
 
 
 def main() -> None:

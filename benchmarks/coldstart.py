@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from codewren.bench.machine import machine
 from codewren_runtime.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=8, help="of a small function, in the text")
     parser.add_argument("--out", type=Path, default=RESULTS / "coldstart.json")
     given = parser.parse_args()
-    from bundles import machine, random_bundle
+    from bundles import random_bundle
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

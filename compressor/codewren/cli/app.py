@@ -11,6 +11,7 @@ import typer
 
 from codewren.cli import (
     attack,
+    bench,
     calibrate,
     demo,
     distill,
@@ -44,7 +45,7 @@ app = typer.Typer(
 
 MODULES = (
     demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, attack,
-    predict, scan, inspect, package, lsp,
+    predict, bench, scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")
