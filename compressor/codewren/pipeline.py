@@ -40,7 +40,7 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     label(run, unlabelled, task, recipe.label, whole=whole)
     distill(run, unlabelled, recipe.distill, recipe.training)
     if recipe.control:
-        source = ModelSource(architecture=read_architecture(run), dropout=recipe.distill.dropout)
+        source = ModelSource(architecture=read_architecture(run), fresh=recipe.distill.fresh)
         training = equal_compute(recipe.training, len(unlabelled.examples), len(train.examples))
         finetune(run, train, task, source, training, into="control")
     held_out = _read(data.validation, data.fields, labels) if data.validation else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from codewren.verbs.export import ExportSettings
 from codewren.verbs.finetune import ModelSource
 from codewren.verbs.label import LabelSource
 from codewren.verbs.search import SearchSettings
-from codewren_distill.settings import TrainingSettings
+from codewren_distill.settings import FreshStudent, TrainingSettings
 from codewren_runtime.errors import CodewrenError, OptionError
 from codewren_runtime.types import Architecture, Normalisation, TaskKind
 
@@ -100,8 +100,8 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")
     label = _label(data["label"], data["teacher"], base)
-    teacher, teacher_training = _split(data["teacher"], seed)
-    distill, training = _split(data["distill"], seed)
+    teacher, teacher_training = _split(data["teacher"], seed, FreshStudent(dropout=0.1))
+    distill, training = _split(data["distill"], seed, FreshStudent())
     return Recipe(
         data=_data(data["data"], base),
         teacher=_teacher(teacher, base) if label.is_run else None,
@@ -117,10 +117,18 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     )
 
 
-def _split(table: dict[str, Any], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A table's own keys, and those of its training, which get the recipe's seed."""
+def _split(
+    table: dict[str, Any], seed: int, default: FreshStudent
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A table's own keys, and those of its training, which get the recipe's seed.
+
+    Keys of a fresh student become its own `fresh`.
+    """
     training = {f.name for f in fields(TrainingSettings)} - {"seed"}
-    own = {key: value for key, value in table.items() if key not in training}
+    fresh = {f.name for f in fields(FreshStudent)} & table.keys()
+    own = {key: value for key, value in table.items() if key not in training | fresh}
+    start = {key: table[key] for key in sorted(fresh)}
+    own["fresh"] = _build(FreshStudent, asdict(default) | start, "teacher or distill")
     return own, {key: table[key] for key in table.keys() & training} | {"seed": seed}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from codewren_runtime.files import atomic_path
 
-__all__ = ["Position", "restore", "store"]
+__all__ = ["Position", "below", "restore", "store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,14 @@ def store(
     optimizer: torch.optim.Optimizer,
     position: Position,
     identity: str,
+    more: Mapping[str, Tensor],
 ) -> None:
-    """Write the state atomically; `identity` names the run (a hash of inputs and settings)."""
+    """Write the state atomically; `identity` names the run (a hash of inputs and settings).
+
+    `more` is whatever else the run must remember.
+    """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"more.{name}": value for name, value in more.items()}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
             tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
@@ -44,25 +50,29 @@ def store(
 
 def restore(
     path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, identity: str
-) -> Position:
-    """Load the state into model and optimizer; the start if there is none of this run."""
+) -> tuple[Position, dict[str, Tensor]]:
+    """Load the state into model and optimizer; the start if there is none of this run.
+
+    Returns with the position what `store` was given as `more`.
+    """
     if not path.is_file():
-        return Position()
+        return Position(), {}
     try:
         with safe_open(path, framework="pt") as stream:
             header = stream.metadata() or {}
             if header.get("identity") != identity:
-                return Position()
+                return Position(), {}
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except SafetensorError:  # a damaged state is no state: training starts again
-        return Position()
-    model.load_state_dict(_below("model.", tensors))
-    _restore_optimizer(optimizer, _below("optimizer.", tensors))
+        return Position(), {}
+    model.load_state_dict(below("model.", tensors))
+    _restore_optimizer(optimizer, below("optimizer.", tensors))
     step, seconds = json.loads(header["position"])
-    return Position(step, seconds)
+    return Position(step, seconds), below("more.", tensors)
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 

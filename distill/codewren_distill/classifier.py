@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from codewren_distill.models import PAIR_HEADS, SequenceModel, SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.pair_heads import PAIR_HEADS
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import read_json, write_bytes, write_json
@@ -145,10 +146,7 @@ def _load_siamese(folder: Path, kind: str, attention: str) -> SiameseModel:
     except TypeError:  # architectures without a pooler take no such option
         encoder = load_pretrained(AutoModel, str(folder), **options)
     try:
-        state = load_file(folder / HEAD)
-        out = state["out.weight"]
-        head = PAIR_HEADS[kind](out.shape[1], out.shape[0])
-        head.load_state_dict(state)
+        head = PAIR_HEADS[kind].from_state(load_file(folder / HEAD))
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(f"{folder / HEAD}: damaged ({error})") from error
     return SiameseModel(encoder, head)

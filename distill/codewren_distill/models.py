@@ -7,70 +7,22 @@ as the published clone detectors do, so that a tool can embed every function onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, cast
+from typing import cast
 
-import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "PAIR_HEADS",
-    "Batch",
-    "ConcatHead",
-    "PairHead",
-    "SequenceModel",
-    "SiameseModel",
-    "mean_pool",
-]
+from codewren_distill.pair_heads import PairHead
+
+__all__ = ["Batch", "SequenceModel", "SiameseModel", "mean_pool"]
 
 Batch = dict[str, Tensor]
-Pooling = Literal["mean", "first"]
-
-# Means over a text differ by a fraction of what single tokens do; this evens it out.
-SCALE = 4.0
 
 
 def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
     """Mean over the real tokens: hidden (n, length, H), mask (n, length) to (n, H)."""
-    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    hidden = hidden.float()  # a mean in bf16 would lose what tells two texts apart
+    weights = mask.unsqueeze(-1).float()
     return (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
-
-
-class PairHead(nn.Module):
-    """Scores a pair of embeddings from |u - v| and (u - v)², hence the same both ways round.
-
-    Of u * v it sees nothing: with it, the model learns by heart which texts stand in clones
-    instead of comparing the two.
-    """
-
-    kind: ClassVar[str] = "difference"
-    pooling: ClassVar[Pooling] = "mean"  # what the embeddings are of an encoder's tokens
-
-    def __init__(self, hidden_size: int, num_labels: int) -> None:
-        super().__init__()
-        self.dense = nn.Linear(2 * hidden_size, hidden_size)
-        self.out = nn.Linear(hidden_size, num_labels)
-
-    def forward(self, embedding_1: Tensor, embedding_2: Tensor) -> Tensor:
-        """Two embeddings (n, H) to logits (n, labels)."""
-        gap = (embedding_1 - embedding_2).abs() * SCALE
-        features = torch.cat((gap, gap * gap), dim=-1)
-        return cast(Tensor, self.out(torch.relu(self.dense(features))))
-
-
-class ConcatHead(PairHead):
-    """The published head (Shi et al., ASE 2022): first tokens side by side, dense, tanh, out."""
-
-    kind = "concatenation"
-    pooling = "first"
-
-    def forward(self, embedding_1: Tensor, embedding_2: Tensor) -> Tensor:
-        """Two embeddings (n, H) to logits (n, labels)."""
-        features = torch.cat((embedding_1, embedding_2), dim=-1)
-        return cast(Tensor, self.out(torch.tanh(self.dense(features))))
-
-
-PAIR_HEADS: Mapping[str, type[PairHead]] = {head.kind: head for head in (PairHead, ConcatHead)}
 
 
 class SiameseModel(nn.Module):

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from transformers import RobertaForSequenceClassification, RobertaModel
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import ConcatHead, SequenceModel, SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.pair_heads import ConcatHead
 from codewren_distill.student import student_config
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import ModelError

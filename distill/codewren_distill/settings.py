@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["TrainingSettings"]
+__all__ = ["FreshStudent", "TrainingSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class FreshStudent:
+    """What a student is before it trains, beside its architecture.
+
+    `pair_head` as in `codewren_distill.pair_heads`, for pairs alone; `embeddings` start at
+    random or from `codewren_distill.cooccurrence`.
+    """
+
+    dropout: float = 0.0
+    pair_head: Literal["difference", "shared"] = "difference"
+    embeddings: Literal["random", "cooccurrence"] = "random"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise OptionError(f"dropout must be from 0, below 1, not {self.dropout}")
+        if self.pair_head not in ("difference", "shared"):
+            raise OptionError(f"pair_head is difference or shared, not {self.pair_head!r}")
+        if self.embeddings not in ("random", "cooccurrence"):
+            raise OptionError(f"embeddings are random or cooccurrence, not {self.embeddings!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """What shapes a training run; the defaults are for students of at most 3 MB."""
+    """What shapes a training run; the defaults are for students of at most 3 MB.
+
+    `token_dropout` is the mean share of tokens that are hidden from a training step; `ema` the
+    decay of the moving average of the weights that is kept in the end (0: the last weights).
+    `memory` trains pairs by their texts (`codewren_distill.memory`): an epoch is then one pass
+    over the distinct texts, and a batch is of texts.
+    """
 
     epochs: int = 5
     batch_size: int = 32
@@ -20,6 +47,9 @@ class TrainingSettings:
     warmup: float = 0.1
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
+    token_dropout: float = 0.0
+    ema: float = 0.0
+    memory: bool = False
     seed: int = 0
     checkpoint_seconds: float = 30.0
 
@@ -29,6 +59,10 @@ class TrainingSettings:
                 raise OptionError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 < self.learning_rate < 1:
             raise OptionError(f"learning_rate must be between 0 and 1, not {self.learning_rate}")
+        if not 0 <= self.token_dropout < 0.5:
+            raise OptionError(f"token_dropout must be 0 or up to 0.5, not {self.token_dropout}")
+        if not 0 <= self.ema < 1:
+            raise OptionError(f"ema is a decay from 0, below 1, not {self.ema}")
         if not 0 <= self.warmup < 1:
             raise OptionError(f"warmup is a share of the steps, below 1, not {self.warmup}")
 

@@ -13,7 +13,8 @@ from transformers import (
 )
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import PairHead, SequenceModel, SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.pair_heads import PAIR_HEADS, PairHeadKind
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import ModelError
 from codewren_runtime.tokenizer import PAD, SPECIAL_TOKENS, CodeTokenizer
@@ -60,7 +61,12 @@ def student_config(
 
 
 def build_student(
-    architecture: Architecture, task: Task, tokenizer_json: str, seed: int, dropout: float = 0.0
+    architecture: Architecture,
+    task: Task,
+    tokenizer_json: str,
+    seed: int,
+    dropout: float = 0.0,
+    pair_head: PairHeadKind = "difference",
 ) -> Classifier:
     """A freshly initialised student: sequence classification, or siamese for pairs."""
     tokenizer = CodeTokenizer(tokenizer_json, architecture.max_length, task.normalisation)
@@ -74,6 +80,6 @@ def build_student(
             sequence, SiameseText(tokenizer, pairs=False), task, architecture.max_length
         )
     encoder = AutoModel.from_config(config, add_pooling_layer=False)
-    head = PairHead(architecture.hidden_size, len(task.labels))
+    head = PAIR_HEADS[pair_head](architecture.hidden_size, len(task.labels))
     siamese = SiameseModel(encoder, head)
     return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, architecture.max_length)

@@ -16,7 +16,8 @@ from codewren_distill.classifier import (
     load_tokenizer,
     text_side,
 )
-from codewren_distill.models import PairHead, SequenceModel, SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.pair_heads import PairHead
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import file_sha256, sha256_of

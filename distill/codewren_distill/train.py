@@ -11,6 +11,8 @@ from torch import Tensor
 
 from codewren_distill.classifier import Classifier, save_classifier
 from codewren_distill.losses import Loss, LossKind, distillation_loss, hard_label_loss
+from codewren_distill.memory import pair_lesson
+from codewren_distill.objectives import Answers, Lesson
 from codewren_distill.scoring import encode_all
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
@@ -35,9 +37,8 @@ def finetune(
     if any(label is None for label in labels):
         raise DataError("finetune needs a label on every row")
     targets = torch.tensor(labels)
-    return _train(
-        classifier, examples, targets, hard_label_loss, settings, folder, identity, report
-    )
+    lesson = _lesson(classifier, examples, targets, hard_label_loss, settings)
+    return _train(classifier, lesson, settings, folder, identity, report)
 
 
 def distill(
@@ -59,8 +60,8 @@ def distill(
             f"{list(student.task.labels)}; run label again"
         )
     targets = torch.from_numpy(soft_labels.matrix(examples))
-    objective = distillation_loss(loss, temperature)
-    return _train(student, examples, targets, objective, settings, folder, identity, report)
+    lesson = _lesson(student, examples, targets, distillation_loss(loss, temperature), settings)
+    return _train(student, lesson, settings, folder, identity, report)
 
 
 def discard_state(folder: Path) -> None:
@@ -68,26 +69,26 @@ def discard_state(folder: Path) -> None:
     shutil.rmtree((folder / STATE).parent, ignore_errors=True)
 
 
-def _train(
+def _lesson(
     classifier: Classifier,
     examples: Sequence[Example],
     targets: Tensor,
     loss: Loss,
     settings: TrainingSettings,
+) -> Lesson:
+    if settings.memory:
+        return pair_lesson(classifier, examples, targets, loss)
+    return Lesson(encode_all(classifier, examples), targets, classifier.text, Answers(loss))
+
+
+def _train(
+    classifier: Classifier,
+    lesson: Lesson,
+    settings: TrainingSettings,
     folder: Path,
     identity: str,
     report: Report | None,
 ) -> float:
-    encoded = encode_all(classifier, examples)
-    position = fit(
-        classifier,
-        encoded,
-        targets,
-        loss,
-        settings,
-        folder=folder,
-        identity=identity,
-        report=report,
-    )
+    position = fit(classifier, lesson, settings, folder=folder, identity=identity, report=report)
     save_classifier(classifier, folder)
     return position.seconds

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,18 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from codewren_distill.batches import LengthBuckets, Rows, by_length, row_length
-from codewren_distill.checkpoint import Position, restore, store
+from codewren_distill.checkpoint import Position, below, restore, store
 from codewren_distill.classifier import Classifier
 from codewren_distill.devices import precision
-from codewren_distill.losses import Loss
 from codewren_distill.models import Batch
+from codewren_distill.objectives import Lesson
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.text_side import Encoded
+from codewren_distill.token_dropout import TokenDropout
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import write_bytes
 
@@ -52,23 +54,21 @@ Report = Callable[[Progress], None]
 
 def fit(
     classifier: Classifier,
-    encoded: Sequence[Encoded],
-    targets: Tensor,
-    loss: Loss,
+    lesson: Lesson,
     settings: TrainingSettings,
     *,
     folder: Path,
     identity: str,
     report: Report | None = None,
 ) -> Position:
-    """Train `classifier.model` in place; targets are (n,) label indices or (n, labels) logits.
+    """Train `classifier.model` in place.
 
     Writes `training_state/` in `folder` now and then and at the end of every epoch, and
     resumes from it when `identity` is the same; `log.jsonl` gets one line per step.
     Raises ModelError when the loss is no longer a number.
     """
-    trainer = _Trainer(classifier, settings, loss, folder, identity, report)
-    position = trainer.run(Rows(encoded, targets), [row_length(row) for row in encoded])
+    trainer = _Trainer(classifier, lesson, settings, folder, identity, report)
+    position = trainer.run()
     classifier.model.eval()
     return position
 
@@ -77,26 +77,31 @@ class _Trainer:
     def __init__(
         self,
         classifier: Classifier,
+        lesson: Lesson,
         settings: TrainingSettings,
-        loss: Loss,
         folder: Path,
         identity: str,
         report: Report | None,
     ) -> None:
-        self.classifier, self.settings, self.loss = classifier, settings, loss
+        self.classifier, self.lesson, self.settings = classifier, lesson, settings
         self.folder, self.identity, self.report = folder, identity, report
         self.state_path = folder / STATE
         self.accelerator = Accelerator(mixed_precision=precision())
         self.model = self.accelerator.prepare(classifier.model)
         self.optimizer = self.accelerator.prepare(_optimizer(self.model, settings))
+        self.average = _average(self._bare(), settings.ema)
+        rate, tokenizer = settings.token_dropout, lesson.text.tokenizer
+        self.dropout = TokenDropout(rate, tokenizer) if rate else None
         self.steps = 0
         self.position = Position()
 
-    def run(self, rows: Rows, lengths: Sequence[int]) -> Position:
+    def run(self) -> Position:
+        rows = Rows(self.lesson.encoded, self.lesson.targets)
+        lengths = [row_length(row) for row in self.lesson.encoded]
         batch_size, world = self.settings.batch_size, self.accelerator.num_processes
         per_epoch = -(-len(by_length(lengths, batch_size)) // world)
         self.steps = per_epoch * self.settings.epochs
-        self.position = restore(self.state_path, self._bare(), self.optimizer, self.identity)
+        self._restore()
         log = _Log(self.folder / LOG, self.position.step)
         self.model.train()
         for epoch in range(self.position.step // per_epoch, self.settings.epochs):
@@ -111,6 +116,8 @@ class _Trainer:
             self._epoch(self.accelerator.prepare(loader), epoch, log)
             self._store()
         self.classifier.model = self._bare().cpu()
+        if self.average is not None:
+            self.classifier.model.load_state_dict(self.average.module.state_dict())
         return self.position
 
     def _epoch(self, loader: Any, epoch: int, log: _Log) -> None:
@@ -135,8 +142,10 @@ class _Trainer:
         rate = settings.learning_rate * _schedule(step, self.steps, settings.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        if self.dropout is not None:
+            batch = batch | {"input_ids": self.dropout(batch["input_ids"])}
         with self.accelerator.autocast():
-            value = self.loss(self.model(**batch), target)
+            value = self.lesson.objective(self.model, batch, target)
         if not torch.isfinite(value):
             raise ModelError(
                 f"training: the loss is {value.item()} at step {step + 1}; lower the learning rate "
@@ -146,19 +155,34 @@ class _Trainer:
         self.accelerator.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self._bare())
         return float(value.detach()), rate
 
     def _collate(self, part: list[tuple[Encoded, Tensor]]) -> tuple[Batch, Tensor]:
         rows, targets = zip(*part, strict=True)
-        return self.classifier.text.collate(rows), torch.stack(targets)
+        return self.lesson.text.collate(rows), torch.stack(targets)
 
     def _bare(self) -> Any:
         return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
 
     def _store(self) -> None:
         if self.accelerator.is_main_process:
-            store(self.state_path, self._bare(), self.optimizer, self.position, self.identity)
+            more = {f"objective.{k}": v for k, v in self.lesson.objective.state().items()}
+            if self.average is not None:
+                more |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+            parts = self._bare(), self.optimizer, self.position, self.identity
+            store(self.state_path, *parts, more)
         self.accelerator.wait_for_everyone()
+
+    def _restore(self) -> None:
+        bare = self._bare()
+        self.position, more = restore(self.state_path, bare, self.optimizer, self.identity)
+        if not more:
+            return
+        self.lesson.objective.load_state(below("objective.", more))
+        if self.average is not None:
+            self.average.load_state_dict(below("average.", more))
 
 
 class _Log:
@@ -180,6 +204,17 @@ def _schedule(step: int, steps: int, warmup: float) -> float:
     if step < begin:
         return (step + 1) / begin
     return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))
+
+
+def _average(model: nn.Module, decay: float) -> AveragedModel | None:
+    """The moving average of a model's weights, which is what a run with `ema` keeps in the end.
+
+    Tarvainen & Valpola, "Mean teachers" (NeurIPS 2017), equation 2.
+    """
+    if not decay:
+        return None
+    update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=update)
 
 
 def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

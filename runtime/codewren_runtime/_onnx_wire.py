@@ -18,9 +18,9 @@ __all__ = ["OPERATORS", "check_onnx"]
 
 OPERATORS = {
     "": {
-        "Abs", "Add", "Cast", "Concat", "Constant", "Gather", "Gemm", "LayerNormalization",
-        "MatMul", "Mul", "ReduceMean", "Relu", "Reshape", "Shape", "Slice", "Split", "Sub",
-        "Tanh", "Unsqueeze",
+        "Abs", "Add", "Cast", "Clip", "Concat", "Constant", "Exp", "Gather", "Gemm",
+        "LayerNormalization", "Log", "MatMul", "Mul", "Neg", "ReduceMean", "ReduceSum", "Relu",
+        "Reshape", "Shape", "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Unsqueeze",
         # integer arithmetic
         "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QuantizeLinear",
     },

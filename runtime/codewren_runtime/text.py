@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import assert_never
 
 from codewren_runtime.types import Normalisation
 
 __all__ = ["normalise"]
+
+# HTTPServer -> HTTP Server, getFile2 -> get File 2, a!=b -> a != b; brackets and what ends or
+# joins statements and names are left out.
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9\s;,(){}._]+")
 
 
 def normalise(text: str, mode: Normalisation) -> str:
@@ -15,7 +20,9 @@ def normalise(text: str, mode: Normalisation) -> str:
     `published` is the original's form: lower case, all white space joined by single
     spaces (Shi et al., ASE 2022; comments are kept, see below). `structure` keeps case,
     lines and indentation, and drops only what carries no meaning: carriage returns,
-    tabs as width, trailing white space and blank lines.
+    tabs as width, trailing white space and blank lines. `words` keeps what a reader would
+    look up: the words within names, numbers and operators, by single spaces. It takes half
+    the tokens and loses the syntax.
 
     The original cut `//` comments after joining the lines, which deletes the rest of
     the function; no mode does that. Lone surrogates become `?`, so that every string
@@ -29,4 +36,6 @@ def normalise(text: str, mode: Normalisation) -> str:
     if mode == "structure":
         lines = (line.rstrip() for line in text.expandtabs(4).splitlines())
         return "\n".join(line for line in lines if line)
+    if mode == "words":
+        return " ".join(WORD.findall(text))
     assert_never(mode)

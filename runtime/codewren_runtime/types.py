@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from codewren_runtime.errors import OptionError
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 TaskKind = Literal["single", "pair"]
-Normalisation = Literal["published", "structure"]
+Normalisation = Literal["published", "structure", "words"]
 
 MIN_LENGTH = 8
 
@@ -109,9 +109,9 @@ class Task:
     def __post_init__(self) -> None:
         if self.kind not in ("single", "pair"):
             raise OptionError(f"task: kind must be 'single' or 'pair', not {self.kind!r}")
-        if self.normalisation not in ("published", "structure"):
+        if self.normalisation not in get_args(Normalisation):
             raise OptionError(
-                "task: normalisation must be 'published' or 'structure', "
+                f"task: normalisation must be one of {', '.join(get_args(Normalisation))}, "
                 f"not {self.normalisation!r}"
             )
         if len(self.labels) < 2:

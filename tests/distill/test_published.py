@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 from transformers import RobertaConfig, RobertaForSequenceClassification, RobertaModel
 
 from codewren_distill.classifier import load_classifier, save_classifier
-from codewren_distill.models import ConcatHead, SiameseModel
+from codewren_distill.models import SiameseModel
+from codewren_distill.pair_heads import ConcatHead
 from codewren_distill.published import Published, read_published
 from codewren_distill.scoring import logits_of
 from codewren_runtime.errors import ModelError, OptionError

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from codewren_distill.scoring import logits_of
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
 from codewren_distill.student import build_student
+from codewren_distill.token_dropout import TokenDropout
 from codewren_distill.train import distill, finetune
 from codewren_distill.training import LOG, STATE, Progress
 from codewren_runtime.errors import DataError, ModelError, OptionError
+from codewren_runtime.tokenizer import SPECIAL_TOKENS, CodeTokenizer
 from codewren_runtime.types import Architecture, Example, Task
 
 SETTINGS = TrainingSettings(epochs=6, batch_size=8, learning_rate=5e-3, checkpoint_seconds=0)
@@ -55,9 +58,18 @@ def test_training_learns_and_its_log_is_whole(
     assert [line["step"] for line in lines] == list(range(1, lines[-1]["steps"] + 1))
 
 
+REGULARISED = replace(SETTINGS, ema=0.9, token_dropout=0.1)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, REGULARISED], ids=["plain", "regularised"])
 @pytest.mark.parametrize("at", [1, 15, 40])
 def test_a_killed_run_ends_with_the_same_weights(
-    at: int, single_task: Task, tokenizer_json: str, single_examples: list[Example], tmp_path: Path
+    settings: TrainingSettings,
+    at: int,
+    single_task: Task,
+    tokenizer_json: str,
+    single_examples: list[Example],
+    tmp_path: Path,
 ) -> None:
     shape = Architecture(300, 16, 1, 2, 16, 32)
 
@@ -65,12 +77,12 @@ def test_a_killed_run_ends_with_the_same_weights(
         return build_student(shape, single_task, tokenizer_json, seed=3, dropout=0.1)
 
     whole = fresh()
-    finetune(whole, single_examples, SETTINGS, tmp_path / "whole", identity="a")
+    finetune(whole, single_examples, settings, tmp_path / "whole", identity="a")
     with pytest.raises(KilledError):
         finetune(
             fresh(),
             single_examples,
-            SETTINGS,
+            settings,
             tmp_path / "cut",
             identity="a",
             report=_killer(at),  # type: ignore[arg-type]
@@ -80,7 +92,7 @@ def test_a_killed_run_ends_with_the_same_weights(
     finetune(
         resumed,
         single_examples,
-        SETTINGS,
+        settings,
         tmp_path / "cut",
         identity="a",
         report=lambda progress: steps.append(progress.step),
@@ -90,6 +102,32 @@ def test_a_killed_run_ends_with_the_same_weights(
         assert torch.equal(value, resumed.model.state_dict()[name]), name
     one, other = ((tmp_path / n / LOG).read_text() for n in ("whole", "cut"))
     assert one == other
+
+
+def test_a_moving_average_is_kept_in_the_end(
+    single: Classifier, single_examples: list[Example], tmp_path: Path
+) -> None:
+    first = {name: value.clone() for name, value in single.model.state_dict().items()}
+    still = replace(SETTINGS, ema=0.9999999, epochs=1)
+    finetune(single, single_examples, still, tmp_path, identity="a")
+    for name, value in single.model.state_dict().items():
+        if value.is_floating_point():
+            # The first update of an average is a copy; nothing after it moves so slow a one.
+            assert (value - first[name]).abs().max() < 1.1 * SETTINGS.learning_rate, name
+
+
+def test_hidden_tokens_are_a_share_of_the_ordinary_ones(tokenizer_json: str) -> None:
+    tokenizer = CodeTokenizer(tokenizer_json, 400, "structure")
+    ids = torch.randint(0, 300, (200, 400))
+    torch.manual_seed(0)
+    seen = TokenDropout(0.15, tokenizer)(ids)
+    special, changed = ids < len(SPECIAL_TOKENS), seen != ids
+    assert not (changed & special).any()
+    assert set(seen[changed].tolist()) == {SPECIAL_TOKENS.index("<mask>")}
+    shares = changed.sum(1) / (~special).sum(1)
+    assert 0.13 < shares.mean() < 0.17
+    assert shares.min() < 0.05
+    assert 0.25 < shares.max() < 0.4
 
 
 def test_a_state_of_another_run_is_not_resumed(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from codewren_runtime.text import normalise
 from codewren_runtime.tokenizer import MAX_WINDOWS, CodeTokenizer
 from codewren_runtime.types import Normalisation
 
-MODES: tuple[Normalisation, ...] = ("published", "structure")
+MODES: tuple[Normalisation, ...] = get_args(Normalisation)
 PIECES = [
     "if (x) {", "}", ";", "\n", "\r\n", "\t", "    ", " ", "return first", "add(second)", "é", "🐛",
     "0x1F", "// note", "''", "Σ", "\n\n", "\x00", "\u2028", "don't", "\x0c", "{{{{", "======",
@@ -77,7 +77,7 @@ def test_windows_hold_every_token_of_a_text(tokenizer: CodeTokenizer, code: str)
 
 def test_windows_are_bounded(tokenizer: CodeTokenizer) -> None:
     assert len(tokenizer.windows("x = y;\n" * 10_000)) == MAX_WINDOWS
-    assert len(tokenizer.windows("{" * 1_000_000)) == MAX_WINDOWS
+    assert len(tokenizer.windows("+" * 1_000_000)) == MAX_WINDOWS
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from codewren_runtime.text import normalise
 from codewren_runtime.tokenizer import SPECIAL_TOKENS, CodeTokenizer
 from codewren_runtime.types import Normalisation
 
-MODES: tuple[Normalisation, ...] = ("published", "structure")
+MODES: tuple[Normalisation, ...] = get_args(Normalisation)
 texts = st.text(st.characters(), max_size=300)
 codes = st.lists(
     st.sampled_from(["if", "x", "=", "1", "  ", "\t", "\n", "\r\n", "// c", "</s>", "é"])
@@ -45,6 +47,11 @@ def test_structure_keeps_case_lines_and_indentation() -> None:
     text = "If (A)\r\n\tB();  \r\n\r\n  c();\n"
     assert normalise(text, "structure") == "If (A)\n    B();\n  c();"
     assert normalise(text, "published") == "if (a) b(); c();"
+
+
+def test_words_are_those_within_names_with_numbers_and_operators() -> None:
+    text = "if (HTTPServer.getFile2(my_name) != MAX_SIZE) {\n  // naïve\n}"
+    assert normalise(text, "words") == "if HTTP Server get File 2 my name != MAX SIZE // na ï ve"
 
 
 def test_comments_do_not_swallow_the_rest() -> None:

@@ -13,6 +13,8 @@ from codewren.cli.options import (
     TEXT,
     BatchSizeOption,
     DataOption,
+    EmaOption,
+    EmbeddingsOption,
     EpochsOption,
     ForceOption,
     FunctionsOption,
@@ -20,6 +22,8 @@ from codewren.cli.options import (
     Id2Option,
     JsonOption,
     LearningRateOption,
+    MemoryOption,
+    PairHeadOption,
     QuietOption,
     RunOption,
     SeedOption,
@@ -27,6 +31,7 @@ from codewren.cli.options import (
     Text1Option,
     Text2Option,
     TextOption,
+    TokenDropoutOption,
     training_settings,
 )
 
@@ -47,6 +52,11 @@ def command(
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
     learning_rate: LearningRateOption = None,
+    token_dropout: TokenDropoutOption = 0.0,
+    ema: EmaOption = 0.0,
+    memory: MemoryOption = False,
+    pair_head: PairHeadOption = "difference",
+    embeddings: EmbeddingsOption = "random",
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
@@ -56,10 +66,14 @@ def command(
     """Train the run's architecture from its soft labels, on the data that was labelled."""
     from codewren.run_directory import Run
     from codewren.verbs.distill import DistillSettings, distill
+    from codewren_distill.settings import FreshStudent
 
     output = Output(json=json, quiet=quiet)
-    settings = DistillSettings(loss, temperature)
-    training = training_settings(seed, epochs, batch_size, learning_rate)
+    fresh = FreshStudent(pair_head=pair_head, embeddings=embeddings)
+    settings = DistillSettings(loss, temperature, fresh)
+    training = training_settings(
+        seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory
+    )
     work = Run(run, output.reporter(), force)
     flags = DataFlags(text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows)
     with work.locked():

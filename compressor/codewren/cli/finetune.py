@@ -15,6 +15,8 @@ from codewren.cli.options import (
     TEXT,
     BatchSizeOption,
     DataOption,
+    EmaOption,
+    EmbeddingsOption,
     EpochsOption,
     ForceOption,
     FunctionsOption,
@@ -24,6 +26,8 @@ from codewren.cli.options import (
     LabelOption,
     LabelsOption,
     LearningRateOption,
+    MemoryOption,
+    PairHeadOption,
     QuietOption,
     RunOption,
     SeedOption,
@@ -31,6 +35,7 @@ from codewren.cli.options import (
     Text1Option,
     Text2Option,
     TextOption,
+    TokenDropoutOption,
     split_labels,
     training_settings,
 )
@@ -58,8 +63,8 @@ def command(
     ] = "teacher",
     name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
     normalisation: Annotated[
-        Literal["structure", "published"],
-        typer.Option(help="Student text: lines kept, or lower case joined as published."),
+        Literal["structure", "published", "words"],
+        typer.Option(help="Student text: lines kept, lower case joined as published, or words."),
     ] = "structure",
     labels: LabelsOption = None,
     label: LabelOption = LABEL,
@@ -72,6 +77,11 @@ def command(
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
     learning_rate: LearningRateOption = None,
+    token_dropout: TokenDropoutOption = 0.0,
+    ema: EmaOption = 0.0,
+    memory: MemoryOption = False,
+    pair_head: PairHeadOption = "difference",
+    embeddings: EmbeddingsOption = "random",
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
@@ -81,14 +91,18 @@ def command(
     """Train a classifier on labelled data: the teacher, or the student's control."""
     from codewren.run_directory import Run
     from codewren.verbs.finetune import ModelSource, finetune, read_shape
+    from codewren_distill.settings import FreshStudent
     from codewren_runtime.types import Task
 
     output = Output(json=json, quiet=quiet)
     shape = read_shape(architecture) if architecture is not None else None
     if (checkpoint is None) == (shape is None):
         raise OptionError("give either --checkpoint or --architecture")
-    source = ModelSource(checkpoint, shape, max_length, pair_encoding)
-    training = training_settings(seed, epochs, batch_size, learning_rate)
+    fresh = FreshStudent(0.1, pair_head, embeddings)
+    source = ModelSource(checkpoint, shape, max_length, pair_encoding, fresh)
+    training = training_settings(
+        seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory
+    )
     work = Run(run, output.reporter(), force)
     flags = DataFlags(
         text, label, text1, text2, id1, id2, functions, split_labels(labels), skip_bad_rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -67,18 +67,44 @@ BatchSizeOption = Annotated[
 LearningRateOption = Annotated[
     float | None, typer.Option("--learning-rate", help="Peak learning rate.  [default: 0.0005]")
 ]
+TokenDropoutOption = Annotated[
+    float, typer.Option("--token-dropout", help="Mean share of tokens hidden in training.")
+]
+EmaOption = Annotated[
+    float,
+    typer.Option("--ema", help="Decay of the weights' moving average that is kept; 0: the last."),
+]
+MemoryOption = Annotated[
+    bool,
+    typer.Option("--memory", help="Pairs whose texts recur: an epoch is a pass over the texts."),
+]
+PairHeadOption = Annotated[
+    Literal["difference", "shared"],
+    typer.Option("--pair-head", help="A new student's head for pairs."),
+]
+EmbeddingsOption = Annotated[
+    Literal["random", "cooccurrence"],
+    typer.Option("--embeddings", help="What a new student's token embeddings start from."),
+]
 
 RUN = Path("run")
 TEXT, LABEL = "func", "target"
 
 
 def training_settings(
-    seed: int, epochs: int | None, batch_size: int | None, learning_rate: float | None
+    seed: int,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    *,
+    token_dropout: float,
+    ema: float,
+    memory: bool,
 ) -> TrainingSettings:
     """The defaults of TrainingSettings under the flags that were given."""
     from codewren_distill.settings import TrainingSettings
 
-    defaults = TrainingSettings(seed=seed)
+    defaults = TrainingSettings(seed=seed, token_dropout=token_dropout, ema=ema, memory=memory)
     return replace(
         defaults,
         epochs=defaults.epochs if epochs is None else epochs,

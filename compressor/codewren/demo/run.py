@@ -15,7 +15,7 @@ from codewren.run_directory import Run, Step
 from codewren.verbs.distill import DistillSettings
 from codewren.verbs.finetune import ModelSource
 from codewren.verbs.search import SearchSettings
-from codewren_distill.settings import TrainingSettings
+from codewren_distill.settings import FreshStudent, TrainingSettings
 from codewren_runtime.types import Architecture
 
 __all__ = ["demo_recipe", "run_demo"]
@@ -68,7 +68,7 @@ def demo_recipe(folder: Path, *, smallest: bool, seed: int) -> Recipe:
             fields=Fields(text1="code1", text2="code2", label="label"),
         ),
         search=SearchSettings(size="1MB", bits=8, space="demo", seed=seed),
-        teacher=ModelSource(architecture=TEACHER, dropout=0.0),
+        teacher=ModelSource(architecture=TEACHER, fresh=FreshStudent()),
         teacher_training=TrainingSettings(epochs=1, batch_size=16, learning_rate=1e-3, seed=seed),
         distill=DistillSettings(),
         training=TrainingSettings(epochs=1, batch_size=16, learning_rate=1e-3, seed=seed),

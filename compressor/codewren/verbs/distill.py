@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
 from codewren.verbs.label import SOFT_LABELS
 from codewren.verbs.search import read_architecture
-from codewren.verbs.training import Watch, draw_curves, finished_training
+from codewren.verbs.training import Watch, draw_curves, finished_training, fresh_student
+from codewren_distill.settings import FreshStudent
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, write_bytes
 
@@ -28,7 +29,7 @@ class DistillSettings:
 
     loss: Literal["kl", "mse"] = "kl"
     temperature: float = 4.0
-    dropout: float = 0.0
+    fresh: FreshStudent = field(default_factory=FreshStudent)
 
     def __post_init__(self) -> None:
         if self.loss not in ("kl", "mse"):
@@ -42,11 +43,9 @@ def distill(
 ) -> dict[str, Any]:
     """Train `run/architecture.json` on `run/soft_labels.safetensors` into `run/student/`."""
     from codewren_distill.soft_labels import SoftLabels
-    from codewren_distill.student import build_student
     from codewren_distill.teachers import classifier_hash
     from codewren_distill.train import discard_state
     from codewren_distill.train import distill as train
-    from codewren_distill.vocabulary import train_tokenizer
 
     architecture, task, path = read_architecture(run), run.task(), run.path(SOFT_LABELS)
     if task is None or not run.path("soft_labels.json").is_file():
@@ -56,7 +55,7 @@ def distill(
         "task": task.to_json(),
         "data": data.sha256,
         "soft_labels": file_sha256(path),
-        "loss": [settings.loss, settings.temperature, settings.dropout],
+        "settings": asdict(settings),
         "training": training.to_json(),
     }
     folder = run.path("student")
@@ -65,9 +64,7 @@ def distill(
         return done
     if run.force:
         discard_state(folder)
-    texts = dict.fromkeys(text for example in data.examples for text in example.texts)
-    tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
-    student = build_student(architecture, task, tokenizer, training.seed, settings.dropout)
+    student = fresh_student(architecture, task, data, settings.fresh, training.seed)
     with Watch(run.reporter, step.title) as watch:
         seconds = train(
             student,

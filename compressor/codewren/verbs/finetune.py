@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
-from codewren.verbs.training import Watch, draw_curves, finished_training
+from codewren.verbs.training import Watch, draw_curves, finished_training, fresh_student
+from codewren_distill.settings import FreshStudent
 from codewren_runtime.errors import OptionError
 from codewren_runtime.types import Architecture, Task
 
@@ -29,7 +30,7 @@ class ModelSource:
     architecture: Architecture | None = None
     max_length: int = 400
     pair_encoding: Literal["siamese", "cross"] = "siamese"
-    dropout: float = 0.1
+    fresh: FreshStudent = field(default_factory=lambda: FreshStudent(dropout=0.1))
 
     def __post_init__(self) -> None:
         if (self.checkpoint is None) == (self.architecture is None):
@@ -93,15 +94,8 @@ def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classif
         return new_from_checkpoint(
             source.checkpoint, task, source.max_length, source.pair_encoding, seed
         )
-    from codewren_distill.student import build_student
-    from codewren_distill.vocabulary import train_tokenizer
-
-    architecture = source.architecture
-    if architecture is None:
-        raise OptionError("teacher: give either a checkpoint or an architecture")
-    texts = dict.fromkeys(text for example in data.examples for text in example.texts)
-    tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
-    return build_student(architecture, task, tokenizer, seed, source.dropout)
+    assert source.architecture is not None  # ModelSource has seen to it
+    return fresh_student(source.architecture, task, data, source.fresh, seed)
 
 
 def read_shape(path: Path) -> Architecture:

@@ -8,14 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from codewren.data import Dataset
 from codewren.plots import line_plot
 from codewren.progress import Bar, Reporter
 from codewren.run_directory import Run, Step
+from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
+    from codewren_distill.classifier import Classifier
+    from codewren_distill.settings import FreshStudent
     from codewren_distill.training import Progress
 
-__all__ = ["Watch", "draw_curves", "finished_training"]
+__all__ = ["Watch", "draw_curves", "finished_training", "fresh_student"]
 
 SMOOTHING = 0.98
 
@@ -53,6 +57,24 @@ class Watch:
             progress.step - self._step, f"epoch {progress.epoch}, loss {self.loss:.3f}"
         )
         self._step = progress.step
+
+
+def fresh_student(
+    architecture: Architecture, task: Task, data: Dataset, fresh: FreshStudent, seed: int
+) -> Classifier:
+    """An untrained student with a tokenizer (and, if asked, embeddings) from the data's texts."""
+    from codewren_distill.memory import texts_of
+    from codewren_distill.student import build_student
+    from codewren_distill.vocabulary import train_tokenizer
+
+    texts = texts_of(data.examples)
+    tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
+    student = build_student(architecture, task, tokenizer, seed, fresh.dropout, fresh.pair_head)
+    if fresh.embeddings == "cooccurrence":
+        from codewren_distill.cooccurrence import initialise_embeddings
+
+        initialise_embeddings(student, texts, seed)
+    return student
 
 
 def finished_training(run: Run, step: Step) -> dict[str, Any] | None:

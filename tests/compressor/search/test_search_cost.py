@@ -48,7 +48,7 @@ def students(kind: TaskKind, architecture: Architecture, labels: int) -> tuple[o
     """The real modules of a student: one, or encoder and head for pairs."""
     from transformers import AutoModel, AutoModelForSequenceClassification
 
-    from codewren_distill.models import PairHead
+    from codewren_distill.pair_heads import PairHead
     from codewren_distill.student import student_config
     from codewren_runtime.types import Task
 

@@ -28,7 +28,7 @@ from codewren_runtime import load, read_bundle
 from codewren_runtime.bundle import MANIFEST, TOKENIZER
 from codewren_runtime.decision import Decision, LongInputs
 from codewren_runtime.errors import GateError, OptionError
-from codewren_runtime.types import Architecture, TaskKind
+from codewren_runtime.types import Architecture, Normalisation, TaskKind
 
 JS = Path(__file__).parent / "js"
 ENOUGH = 1_000
@@ -99,6 +99,7 @@ def bundle_of(
         quant: Quant = "int8",
         *,
         adds_space: bool = False,
+        normalisation: Normalisation = "structure",
     ) -> Path:
         bundle = read_bundle(exported(kind, quant))
         margins = sorted(_margins(exported(kind, quant), functions[:100]))
@@ -111,11 +112,12 @@ def bundle_of(
         del parts[MANIFEST]
         manifest = replace(
             bundle.manifest,
+            task=replace(bundle.manifest.task, normalisation=normalisation),
             decision=decision,
             long_inputs=long_inputs,
             files=file_infos(parts),
         )
-        path = folder / f"{kind}-{long_inputs}-{quant}-{adds_space}.wren"
+        path = folder / f"{kind}-{long_inputs}-{quant}-{adds_space}-{normalisation}.wren"
         path.write_bytes(pack(manifest.to_json(), parts))
         return path
 

@@ -71,13 +71,14 @@ def test_every_precision_is_judged_as_in_python(
 
 
 @pytest.mark.parametrize(
-    ("kind", "long_inputs", "adds_space"),
+    ("kind", "long_inputs", "adds_space", "normalisation"),
     [
-        ("single", "truncate", False),
-        ("single", "truncate", True),
-        ("single", "split-mean", True),
-        ("single", "split-max", False),
-        ("pair", "split-mean", False),
+        ("single", "truncate", False, "structure"),
+        ("single", "truncate", True, "published"),
+        ("single", "split-mean", True, "structure"),
+        ("single", "split-max", False, "words"),
+        ("pair", "truncate", False, "words"),
+        ("pair", "split-mean", False, "published"),
     ],
 )
 def test_odd_and_long_texts_are_judged_as_in_python(
@@ -85,6 +86,7 @@ def test_odd_and_long_texts_are_judged_as_in_python(
     kind: str,
     long_inputs: str,
     adds_space: bool,
+    normalisation: str,
     bundle_of: Callable[..., Path],
     in_node: Callable[..., Any],
     same: Callable[..., None],
@@ -92,7 +94,7 @@ def test_odd_and_long_texts_are_judged_as_in_python(
     odd_texts: list[str],
     functions: list[str],
 ) -> None:
-    bundle = bundle_of(kind, long_inputs, adds_space=adds_space)
+    bundle = bundle_of(kind, long_inputs, adds_space=adds_space, normalisation=normalisation)
     long = ["\n".join(functions[at : at + 12]) for at in range(0, 120, 12)]
     longest = [
         "x" * 30_000,

@@ -5,7 +5,7 @@ export interface Manifest {
     name: string;
     kind: "single" | "pair";
     labels: string[];
-    normalisation: "structure" | "published";
+    normalisation: "structure" | "published" | "words";
   };
   architecture: Record<string, number>;
   files: Record<string, { sha256: string; bytes: number }>;

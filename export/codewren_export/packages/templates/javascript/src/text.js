@@ -5,16 +5,20 @@ const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\
 const SPACES = new RegExp(`[${SPACE}]+`, "u");
 const ONE_SPACE = new RegExp(`^[${SPACE}]$`, "u");
 const LINE_END = /\r\n|[\n-\r\x1c-\x1e\x85\u2028\u2029]/u;
+const WORD = new RegExp(
+  `[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9;,(){}._${SPACE}]+`, "gu",
+);
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 const TAB_WIDTH = 4;
 
-/** Source text as the model was trained on it; `mode` is "structure" or "published". */
+/** Source text as the model was trained on it; `mode` is "structure", "published" or "words". */
 export function normalise(text, mode) {
   const sound = text.replace(LONE_SURROGATE, "?");
   if (mode === "published") {
     const lower = sound.toLowerCase().replaceAll("ς", "σ");
     return lower.split(SPACES).filter((word) => word).join(" ");
   }
+  if (mode === "words") return (sound.match(WORD) ?? []).join(" ");
   const lines = expandTabs(sound).split(LINE_END).map(withoutTrailingSpace);
   return lines.filter((line) => line).join("\n");
 }

@@ -1,0 +1,63 @@
+"""What a training step minimises, given the model and a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from codewren_distill.classifier import TextSide
+from codewren_distill.losses import Loss
+from codewren_distill.models import Batch
+from codewren_distill.text_side import Encoded
+
+__all__ = ["Answers", "Lesson", "Objective"]
+
+
+class Objective(Protocol):
+    """The loss of a batch, and what it must remember if training is to go on after a kill."""
+
+    def __call__(self, model: Any, batch: Batch, target: Tensor) -> Tensor:
+        """The loss, a scalar."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """All that earlier steps left behind."""
+        ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The model's answer to each row against the row's target; nothing to remember."""
+
+    loss: Loss
+
+    def __call__(self, model: Any, batch: Batch, target: Tensor) -> Tensor:
+        """The loss of the logits (b, labels)."""
+        return self.loss(model(**batch), target)
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a model trains on: rows, a target each, how rows become tensors, and the objective.
+
+    Targets are (rows,) label indices or (rows, labels) logits, or what the objective wants.
+    """
+
+    encoded: Sequence[Encoded]
+    targets: Tensor
+    text: TextSide
+    objective: Objective
