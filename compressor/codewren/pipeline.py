@@ -36,7 +36,8 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     run.set_task(task)
     search_architecture(run, recipe.search, task, train)
     if recipe.teacher is not None:
-        finetune(run, train, task, recipe.teacher, recipe.teacher_training)
+        settings = recipe.teacher_training
+        finetune(run, train, task, recipe.teacher, settings, supervision=recipe.supervision)
     label(run, unlabelled, task, recipe.label, whole=whole)
     distill(run, unlabelled, recipe.distill, recipe.training)
     if recipe.control:

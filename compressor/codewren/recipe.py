@@ -14,7 +14,7 @@ from codewren.verbs.export import ExportSettings
 from codewren.verbs.finetune import ModelSource
 from codewren.verbs.label import LabelSource
 from codewren.verbs.search import SearchSettings
-from codewren_distill.settings import FreshStudent, TrainingSettings
+from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
 from codewren_runtime.errors import CodewrenError, OptionError
 from codewren_runtime.types import Architecture, Normalisation, TaskKind
 
@@ -60,6 +60,7 @@ class Recipe:
     task: TaskRecipe = field(default_factory=TaskRecipe)
     search: SearchSettings = field(default_factory=SearchSettings)
     teacher_training: TrainingSettings = field(default_factory=TrainingSettings)
+    supervision: Supervision = field(default_factory=Supervision)
     distill: DistillSettings = field(default_factory=DistillSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
@@ -100,6 +101,8 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")
     label = _label(data["label"], data["teacher"], base)
+    of_labels = {f.name for f in fields(Supervision)} & data["teacher"].keys()
+    supervision = {key: data["teacher"].pop(key) for key in sorted(of_labels)}
     teacher, teacher_training = _split(data["teacher"], seed, FreshStudent(dropout=0.1))
     distill, training = _split(data["distill"], seed, FreshStudent())
     return Recipe(
@@ -109,6 +112,7 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
         task=_task(data["task"]),
         search=_search(data["search"], seed, base),
         teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
+        supervision=_build(Supervision, supervision, "teacher"),
         distill=_build(DistillSettings, distill, "distill"),
         training=_build(TrainingSettings, training, "distill"),
         export=_build(ExportSettings, data["export"], "export"),
