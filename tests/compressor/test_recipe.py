@@ -39,7 +39,9 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.data.train == tmp_path / "train.jsonl"
     assert recipe.data.fields.text == "code"
+    assert recipe.teacher is not None
     assert recipe.teacher.architecture is not None
+    assert recipe.label.is_run
     assert (recipe.teacher_training.epochs, recipe.training.epochs) == (2, 3)
     assert recipe.teacher_training.seed == recipe.training.seed == recipe.search.seed == 7
     assert recipe.distill.loss == "mse"
@@ -64,6 +66,9 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
         ("seed = 7", "seed = ", "TOML"),
         ('text = "code"', "text = 5", "text"),
         ('text = "code"', 'text1 = "code"', "--text2"),
+        ("[distill]", '[label]\nteachers = ["a"]\n[distill]', "either [teacher]"),
+        ("[distill]", '[label]\nteachers = "a"\n[distill]', "must be a list"),
+        ("[distill]", '[label]\nid = "idx"\n[distill]', "--soft-labels"),
     ],
 )
 def test_a_wrong_recipe_is_one_line_that_names_the_file(
@@ -76,6 +81,18 @@ def test_a_wrong_recipe_is_one_line_that_names_the_file(
         load_recipe(path)
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_recipe_without_a_teacher_says_where_answers_come_from(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    start, end = GOOD.split("[teacher]", maxsplit=1)[0], GOOD.split("[distill]")[1]
+    path.write_text(f'{start}[label]\nsoft_labels = "s.jsonl"\nid = "idx"\n[distill]{end}')
+    recipe = load_recipe(path)
+    assert recipe.teacher is None
+    assert (recipe.label.soft_labels, recipe.label.id) == (tmp_path / "s.jsonl", "idx")
+    (tmp_path / "one").mkdir()
+    path.write_text(f'{start}[label]\nteachers = ["one", "hub/two"]\n[distill]{end}')
+    assert load_recipe(path).label.teachers == (str(tmp_path / "one"), "hub/two")
 
 
 def test_a_recipe_that_is_not_there_or_no_text(tmp_path: Path) -> None:
