@@ -13,7 +13,7 @@ from codewren.data.holding_out import hold_out
 from codewren_distill.classifier import Classifier, load_classifier
 from codewren_distill.losses import balanced_loss
 from codewren_distill.scoring import logits_of
-from codewren_distill.settings import Supervision, TrainingSettings
+from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
 from codewren_distill.student import build_student
 from codewren_distill.train import finetune
 from codewren_distill.training import LOG, Progress
@@ -34,7 +34,7 @@ def noise(single_examples: list[Example]) -> tuple[list[Example], list[Example]]
 
 @pytest.fixture
 def fresh(single_task: Task, tokenizer_json: str) -> Classifier:
-    return build_student(SHAPE, single_task, tokenizer_json, seed=3, dropout=0.1)
+    return build_student(SHAPE, single_task, tokenizer_json, seed=3, fresh=FreshStudent(0.1))
 
 
 def _loss(model: Classifier, rows: list[Example]) -> float:
@@ -71,7 +71,7 @@ def test_a_killed_run_keeps_the_same_epoch(
             raise KeyboardInterrupt
 
     def train(name: str, report: object = None) -> tuple[Classifier, tuple[float, ...]]:
-        model = build_student(SHAPE, single_task, tokenizer_json, seed=3, dropout=0.1)
+        model = build_student(SHAPE, single_task, tokenizer_json, seed=3, fresh=FreshStudent(0.1))
         trained = finetune(model, rows, SETTINGS, tmp_path / name, identity="a", report=report,  # type: ignore[arg-type]
                            supervision=Supervision(patience=2), valid=valid)  # fmt: skip
         return model, trained.valid_losses
