@@ -34,7 +34,8 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     unlabelled = sample(whole, data.unlabelled_rows, recipe.seed)
     task = Task(recipe.task.name, recipe.task.kind, labels, recipe.task.normalisation)
     run.set_task(task)
-    search_architecture(run, recipe.search, task, train)
+    with_ngrams = replace(recipe.search, ngrams=recipe.distill.fresh.ngrams)
+    search_architecture(run, with_ngrams, task, train)
     if recipe.teacher is not None:
         settings = recipe.teacher_training
         finetune(run, train, task, recipe.teacher, settings, supervision=recipe.supervision)
