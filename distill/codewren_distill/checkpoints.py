@@ -7,7 +7,6 @@ Weights are safetensors, or a .bin of which nothing but tensors is read. A folde
 from __future__ import annotations
 
 import json
-import pickle
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,10 +35,7 @@ def load_pretrained(kind: Any, name: str, **options: Any) -> Any:
     """`kind.from_pretrained` without remote code; ModelError in one line."""
     try:
         return kind.from_pretrained(name, trust_remote_code=False, **options)
-    except (
-        OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError,
-        pickle.UnpicklingError,
-    ) as error:  # fmt: skip
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{name}: not a model that transformers can load here ({first_line[:200]}); give a "
