@@ -47,7 +47,7 @@ def of_checkpoint(name: str, max_length: int) -> Contestant:
     try:
         from transformers import AutoModelForSequenceClassification
 
-        from codewren_distill.classifier import load_pretrained, load_tokenizer
+        from codewren_distill.checkpoints import load_pretrained, load_tokenizer
     except ModuleNotFoundError as error:
         raise MissingExtraError("distill", error.name or "torch") from error
     model = load_pretrained(AutoModelForSequenceClassification, name)

@@ -178,11 +178,10 @@ def load_space(source: str | Path) -> SearchSpace:
         resource = package_files("codewren.search") / "spaces" / f"{source}.toml"
         return _parse(resource.read_bytes(), source, source)
     path = Path(source)
-    try:
-        data = read_small(path)
-    except OptionError as error:
+    if not path.exists():
         names = ", ".join(named_spaces())
-        raise OptionError(f"{error}: no such space; give a TOML file or one of {names}") from error
+        raise OptionError(f"{path}: no such space; give a TOML file or one of {names}")
+    data = read_small(path)
     return _parse(data, str(source), path.stem)
 
 
