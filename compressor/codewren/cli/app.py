@@ -8,6 +8,7 @@ import typer
 
 from codewren.cli import (
     attack,
+    augment,
     calibrate,
     demo,
     distill,
@@ -40,8 +41,8 @@ app = typer.Typer(
 )
 
 MODULES = (
-    demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, attack,
-    predict, scan, inspect, package, lsp,
+    demo, run, calibrate, search, finetune, augment, label, distill, import_, export, evaluate,
+    attack, predict, scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

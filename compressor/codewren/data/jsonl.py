@@ -11,13 +11,13 @@ from codewren.data.dataset import Dataset
 from codewren.data.fields import Fields
 from codewren.data.labels import KnownLabels, LabelReader, NewLabels
 from codewren.data.problems import BadRow, Problem, refuse, shown
-from codewren.data.rows import id_in, parse_row, text_in, value_in
+from codewren.data.rows import id_in, original_in, parse_row, text_in, value_in
 from codewren.data.stream import Lines, open_lines
 from codewren_runtime.errors import DataError
 from codewren_runtime.files import sha256_of
 from codewren_runtime.types import Example
 
-__all__ = ["read_jsonl"]
+__all__ = ["raw_rows", "read_jsonl"]
 
 Row = dict[str, Any]
 Texts = Callable[[Row], tuple[str, ...]]
@@ -41,9 +41,11 @@ def read_jsonl(
     label_of = _label_reader(fields, reader, require_label=require_label)
     rows: list[tuple[int, tuple[str, ...], str | None]] = []
     texts_of = _text_reader(fields, functions)
+    originals: dict[int, tuple[str, ...] | None] = {}
     with open_lines(path) as lines:
         for number, row in _good_rows(lines, bad):
             try:
+                originals[number] = original_in(row, len(fields.of_texts))
                 rows.append((number, texts_of(row), label_of(row)))
             except Problem as problem:
                 bad.append(problem.at(path, number))
@@ -53,13 +55,29 @@ def read_jsonl(
     names = reader.final({name for _, _, name in rows if name is not None})
     index: dict[str | None, int | None] = {name: at for at, name in enumerate(names)}
     return Dataset(
-        tuple(Example(*_two(texts), index.get(name)) for _, texts, name in rows),
+        tuple(
+            Example(*_two(texts), index.get(name), originals[number])
+            for number, texts, name in rows
+        ),
         tuple(number for number, _, _ in rows),
         path,
         _identity(hashes, fields, labels),
         names,
         tuple(bad),
     )
+
+
+def raw_rows(path: Path, *, skip_bad_rows: bool = False) -> dict[int, Row]:
+    """The objects of a file by their lines, all fields kept.
+
+    Raises DataError for lines that hold none, unless they are skipped.
+    """
+    bad: list[BadRow] = []
+    with open_lines(path) as lines:
+        rows = dict(_good_rows(lines, bad))
+    if not skip_bad_rows:
+        refuse(bad)
+    return rows
 
 
 def _good_rows(lines: Lines, bad: list[BadRow]) -> Iterator[tuple[int, Row]]:
