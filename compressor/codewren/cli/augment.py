@@ -58,8 +58,8 @@ def command(
     examples = read(data, flags, reporter)
     opponent = None
     if attack is not None:
-        from codewren.attack import open_target
         from codewren.attack.neighbours import from_embeddings
+        from codewren.target import open_target
 
         opponent = Opponent(open_target(attack), from_embeddings(attack), queries)
     result = augment(reporter, examples, fields_of(flags), out, settings, opponent)

@@ -10,15 +10,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from codewren.attack import Source, Target, attack_example
-from codewren.data import Dataset, Fields
+from codewren.attack import Source, attack_example
+from codewren.data import Dataset, Fields, evenly
 from codewren.data.folder import EXTENSIONS
 from codewren.data.jsonl import raw_rows
 from codewren.data.rows import ORIGINAL
 from codewren.progress import Reporter
 from codewren.rewriting import name_pool, read_code, rewritten
 from codewren.source import Language
-from codewren.verbs.attack import evenly
+from codewren.target import Target
 from codewren_runtime.files import atomic_path, file_sha256
 from codewren_runtime.types import Example
 
