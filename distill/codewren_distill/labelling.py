@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codewren_distill.classifier import Classifier
 from codewren_distill.scoring import encode_all, score_batches, scored
-from codewren_distill.soft_labels import SoftLabels
+from codewren_distill.soft_labels import SoftLabels, example_key
 from codewren_runtime.errors import DataError
 from codewren_runtime.types import Example
 
@@ -28,8 +28,13 @@ def label_examples(
 
     Batches are cut from the whole list before the finished ones are passed over, so that a
     resumed run pads, and hence rounds, as an uninterrupted one. `advance` gets rows done.
+    Of rewritings only what they were made from is read, once.
     """
     soft = _begun(path, teacher_hash, teacher)
+    given = len(examples)
+    examples = list({example_key(one): Example.of(one.taught) for one in examples}.values())
+    if advance is not None:
+        advance(given - len(examples))
     encoded = encode_all(teacher, examples)
     todo = []
     for rows in score_batches(encoded):

@@ -21,9 +21,9 @@ __all__ = ["SoftLabels", "example_key", "mean_of"]
 
 
 def example_key(example: Example) -> bytes:
-    """sha256 (32 bytes) of an example's texts, each with its length in front."""
+    """sha256 (32 bytes) of the texts that the teacher reads, each with its length in front."""
     digest = hashlib.sha256()
-    for text in example.texts:
+    for text in example.taught:
         data = text.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.digest()

@@ -5,7 +5,7 @@ No behaviour here needs torch. Each type turns into plain JSON values and back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -144,16 +144,30 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row of a data set: one text, or two for a pair task; the label index where known."""
+    """One row of a data set: one text, or two for a pair task; the label index where known.
+
+    `original` are the one or two texts that this is a rewriting of, with the same meaning.
+    """
 
     text: str
     text2: str | None = None
     label: int | None = None
+    original: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Example:
+        """Of one text or two, without a label."""
+        return cls(texts[0], texts[1] if len(texts) > 1 else None)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The one or two texts."""
         return (self.text,) if self.text2 is None else (self.text, self.text2)
+
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """The texts whose soft label this has: a rewriting has that of what it was made from."""
+        return self.texts if self.original is None else self.original
 
 
 @dataclass(frozen=True, slots=True)

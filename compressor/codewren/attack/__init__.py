@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from codewren_runtime.errors import MissingExtraError
+
+if find_spec("deap") is None:
+    raise MissingExtraError("search", "deap")
+
 from codewren.attack.candidates import Source, accepted, from_file
 from codewren.attack.search import Outcome, attack_example
-from codewren.attack.target import Target, open_target
 
-__all__ = ["Outcome", "Source", "Target", "accepted", "attack_example", "from_file", "open_target"]
+__all__ = ["Outcome", "Source", "accepted", "attack_example", "from_file"]

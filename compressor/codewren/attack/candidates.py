@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codewren.data import Dataset
-from codewren.data.problems import Problem
-from codewren.data.rows import parse_row
-from codewren.data.stream import open_lines
+from codewren.data.jsonl import raw_rows
 from codewren.rewriting import Code
 from codewren_runtime.errors import DataError
 
@@ -38,8 +36,8 @@ def from_file(path: Path, data: Dataset, field: str) -> Source:
     They belong to the row of the data with the same value of `field`. Raises DataError where
     the file or that field cannot be used.
     """
-    known = {_key(row, field, path): row.get("substitutes") for row in _rows(path).values()}
-    of_line = _rows(data.path)
+    known = {_key(row, field, path): row.get("substitutes") for row in raw_rows(path).values()}
+    of_line = raw_rows(data.path, skip_bad_rows=True)
     keys = [_key(of_line[line], field, data.path) for line in data.lines]
     if not any(key in known for key in keys):
         raise DataError(f"{path}: has no row for any row of {data.path}; name the id with --id")
@@ -49,17 +47,6 @@ def from_file(path: Path, data: Dataset, field: str) -> Source:
         return accepted(code, options) if isinstance(options, dict) else {}
 
     return source
-
-
-def _rows(path: Path) -> dict[int, dict[str, Any]]:
-    rows = {}
-    with open_lines(path) as lines:
-        for number, line in lines:
-            try:
-                rows[number] = parse_row(line)
-            except Problem as problem:
-                raise DataError(str(problem.at(path, number))) from problem
-    return rows
 
 
 def _key(row: Mapping[str, Any], field: str, path: Path) -> str:

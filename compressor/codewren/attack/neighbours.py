@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from codewren.attack.candidates import Source, accepted
-from codewren.attack.target import CARD
+from codewren.target import CARD
 
 __all__ = ["from_embeddings"]
 

@@ -8,9 +8,9 @@ from random import Random
 
 from codewren.attack.genetic import genetic
 from codewren.attack.greedy import greedy
-from codewren.attack.target import Judged, Target
 from codewren.attack.victim import Victim
 from codewren.rewriting import Code
+from codewren.target import Judged, Target
 from codewren_runtime.types import Example
 
 __all__ = ["Outcome", "attack_example"]

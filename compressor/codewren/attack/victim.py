@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codewren.attack.target import Judged, Target
 from codewren.rewriting import Code
+from codewren.target import Judged, Target
 from codewren_runtime.types import Example
 
 __all__ = ["Attempt", "Renaming", "Victim"]

@@ -11,6 +11,7 @@ import typer
 
 from codewren.cli import (
     attack,
+    augment,
     bench,
     calibrate,
     demo,
@@ -44,8 +45,8 @@ app = typer.Typer(
 )
 
 MODULES = (
-    demo, run, calibrate, search, finetune, label, distill, import_, export, evaluate, attack,
-    predict, bench, scan, inspect, package, lsp,
+    demo, run, calibrate, search, finetune, augment, label, distill, import_, export, evaluate,
+    attack, predict, bench, scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

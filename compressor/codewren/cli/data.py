@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from codewren.data import Dataset
+    from codewren.data import Dataset, Fields
     from codewren.progress import Reporter
 
-__all__ = ["DataFlags", "read"]
+__all__ = ["DataFlags", "fields_of", "read"]
 
 SHOWN = 5
 
@@ -36,11 +36,11 @@ class DataFlags:
         return self.text1 is not None or self.id1 is not None
 
 
-def read(path: Path, flags: DataFlags, reporter: Reporter) -> Dataset:
-    """The data set; bad rows are an error, or reported where they may be skipped."""
-    from codewren.data import Fields, read_examples
+def fields_of(flags: DataFlags) -> Fields:
+    """Which field of a row holds what; OptionError for half a pair."""
+    from codewren.data import Fields
 
-    fields = Fields(
+    return Fields(
         text=flags.text,
         label=flags.label,
         text1=flags.text1,
@@ -50,9 +50,15 @@ def read(path: Path, flags: DataFlags, reporter: Reporter) -> Dataset:
         functions=flags.functions,
         id=flags.id,
     )
+
+
+def read(path: Path, flags: DataFlags, reporter: Reporter) -> Dataset:
+    """The data set; bad rows are an error, or reported where they may be skipped."""
+    from codewren.data import read_examples
+
     data = read_examples(
         path,
-        fields,
+        fields_of(flags),
         flags.labels,
         require_label=flags.label is not None,
         skip_bad_rows=flags.skip_bad_rows,

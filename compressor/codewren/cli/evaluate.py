@@ -40,6 +40,12 @@ def command(
         Path | None,
         typer.Option(help="Labelled rows for majority and TF-IDF beside it.", metavar="PATH"),
     ] = None,
+    robust: Annotated[
+        bool,
+        typer.Option(
+            "--robust", help="Also: do answers stay under other names, layout and comments?"
+        ),
+    ] = False,
     label: LabelOption = LABEL,
     text: TextOption = TEXT,
     text1: Text1Option = None,
@@ -63,9 +69,10 @@ def command(
     flags = DataFlags(text, label, text1, text2, id1, id2, functions, names, skip_bad_rows)
     test = read(data, flags, work.reporter)
     if bundle is not None:
-        result = evaluate_alone(work.reporter, bundle, test)
+        result = evaluate_alone(work.reporter, bundle, test, robust=robust)
     else:
         with work.locked():
-            result = evaluate(work, test, read(train, flags, work.reporter) if train else None)
+            seen = read(train, flags, work.reporter) if train else None
+            result = evaluate(work, test, seen, robust=robust)
     if not output.result(result):
         show_report(output, result)

@@ -5,7 +5,7 @@ Needs only the base install, as `compress evaluate --bundle` does.
 
 from __future__ import annotations
 
-from codewren.data.dataset import Dataset
+from codewren.data.dataset import Dataset, evenly
 from codewren.data.fields import Fields
 from codewren.data.folder import EXTENSIONS, SourceText, read_sources
 from codewren.data.problems import BadRow
@@ -17,6 +17,7 @@ __all__ = [
     "Dataset",
     "Fields",
     "SourceText",
+    "evenly",
     "read_examples",
     "read_sources",
 ]

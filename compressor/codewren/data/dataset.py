@@ -8,7 +8,7 @@ from pathlib import Path
 from codewren.data.problems import BadRow
 from codewren_runtime.types import Example
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "evenly"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +29,10 @@ class Dataset:
     labels: tuple[str, ...] = ()
     bad_rows: tuple[BadRow, ...] = ()
     ids: tuple[str, ...] = ()
+
+
+def evenly(count: int, wanted: int | None) -> list[int]:
+    """`wanted` numbers below `count`, evenly spread; all of them for None or too many."""
+    if wanted is None or wanted >= count:
+        return list(range(count))
+    return [place * count // wanted for place in range(wanted)]

@@ -11,13 +11,13 @@ from codewren.data.dataset import Dataset
 from codewren.data.fields import Fields
 from codewren.data.labels import KnownLabels, LabelReader, NewLabels
 from codewren.data.problems import BadRow, Problem, refuse, shown
-from codewren.data.rows import id_in, parse_row, text_in, value_in
+from codewren.data.rows import id_in, original_in, parse_row, text_in, value_in
 from codewren.data.stream import Lines, open_lines
 from codewren_runtime.errors import DataError
 from codewren_runtime.files import sha256_of
 from codewren_runtime.types import Example
 
-__all__ = ["read_jsonl"]
+__all__ = ["raw_rows", "read_jsonl"]
 
 # Fields that change no example: where the functions lie, and the rows' own ids.
 _NOT_CONTENT = ("functions", "id")
@@ -45,9 +45,11 @@ def read_jsonl(
     id_of = _row_id_reader(fields)
     rows: list[tuple[int, tuple[str, ...], str | None, str | None]] = []
     texts_of = _text_reader(fields, functions)
+    originals: dict[int, tuple[str, ...] | None] = {}
     with open_lines(path) as lines:
         for number, row in _good_rows(lines, bad):
             try:
+                originals[number] = original_in(row, len(fields.of_texts))
                 texts = texts_of(row)
                 rows.append((number, texts, label_of(row), id_of(row, texts)))
             except Problem as problem:
@@ -58,7 +60,10 @@ def read_jsonl(
     names = reader.final({name for _, _, name, _ in rows if name is not None})
     index: dict[str | None, int | None] = {name: at for at, name in enumerate(names)}
     return Dataset(
-        tuple(Example(*_two(texts), index.get(name)) for _, texts, name, _ in rows),
+        tuple(
+            Example(*_two(texts), index.get(name), originals[number])
+            for number, texts, name, _ in rows
+        ),
         tuple(number for number, *_ in rows),
         path,
         _identity(hashes, fields, labels),
@@ -66,6 +71,19 @@ def read_jsonl(
         tuple(bad),
         tuple(key for *_, key in rows if key is not None),
     )
+
+
+def raw_rows(path: Path, *, skip_bad_rows: bool = False) -> dict[int, Row]:
+    """The objects of a file by their lines, all fields kept.
+
+    Raises DataError for lines that hold none, unless they are skipped.
+    """
+    bad: list[BadRow] = []
+    with open_lines(path) as lines:
+        rows = dict(_good_rows(lines, bad))
+    if not skip_bad_rows:
+        refuse(bad)
+    return rows
 
 
 def _good_rows(lines: Lines, bad: list[BadRow]) -> Iterator[tuple[int, Row]]:

@@ -8,7 +8,10 @@ from typing import Any
 
 from codewren.data.problems import Problem, shown
 
-__all__ = ["id_in", "parse_row", "text_in", "value_in"]
+__all__ = ["ORIGINAL", "id_in", "original_in", "parse_row", "text_in", "value_in"]
+
+# The field in which a rewritten row keeps the one or two texts that it was made from.
+ORIGINAL = "rewritten_from"
 
 MEND = "mend the row"
 FIELDS_SHOWN = 8
@@ -75,3 +78,13 @@ def id_in(row: dict[str, Any], field: str, option: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise Problem(f"field {shown(field)} is {shown(value)}, not an id", MEND)
     return str(value)
+
+
+def original_in(row: dict[str, Any], count: int) -> tuple[str, ...] | None:
+    """The `count` texts that a rewritten row was made from; None for any other row."""
+    value = row.get(ORIGINAL)
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != count:
+        raise Problem(f"field {ORIGINAL} is {shown(value)}, not a list of {count} texts", MEND)
+    return tuple(text_in({ORIGINAL: text}, ORIGINAL, MEND) for text in value)

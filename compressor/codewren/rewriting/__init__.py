@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from codewren.rewriting.copies import name_pool, other_names, rewritten
+from codewren.rewriting.layout import recommented, reformatted
 from codewren.rewriting.renaming import LANGUAGES, Code, read_code
 
-__all__ = ["LANGUAGES", "Code", "read_code"]
+__all__ = [
+    "LANGUAGES",
+    "Code",
+    "name_pool",
+    "other_names",
+    "read_code",
+    "recommented",
+    "reformatted",
+    "rewritten",
+]

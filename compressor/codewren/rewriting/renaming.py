@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codewren.rewriting import c, java, python
+from codewren.rewriting.parsing import parsed
 from codewren.rewriting.reserved import looks_like_macro, usable
-from codewren.rewriting.syntax import FREE, PINNED, USE, WORD, Classify, Span, leaves, tree_of
+from codewren.rewriting.syntax import FREE, PINNED, USE, WORD, Classify, Span, edited, leaves
 from codewren.source import Language
 
 if TYPE_CHECKING:
@@ -61,12 +62,8 @@ class Code:
             raise ValueError(f"names are not free here: {new}")
         if unknown := mapping.keys() - self.names.keys():
             raise ValueError(f"no local names: {sorted(unknown)}")
-        places = sorted((span, to) for name, to in mapping.items() for span in self.names[name])
-        source, parts, at = self.text.encode(), [], 0
-        for (start, end), to in places:
-            parts += [source[at:start], to.encode()]
-            at = end
-        return b"".join([*parts, source[at:]]).decode()
+        edits = [(*span, to.encode()) for name, to in mapping.items() for span in self.names[name]]
+        return edited(self.text.encode(), edits).decode()
 
 
 def read_code(text: str, language: Language | None = None) -> Code | None:
@@ -86,10 +83,7 @@ def _read(text: str, language: Language) -> Code | None:
         source = text.encode()
     except UnicodeEncodeError:
         return None
-    tree = tree_of(source, language)
-    if tree is None and language is Language.C:
-        blanked = c.without_attributes(source)
-        tree = tree_of(blanked, language) if blanked is not None else None
+    tree = parsed(source, language)
     if tree is None:
         return None
     if language is Language.PYTHON:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,16 @@ from codewren_runtime.errors import DataError
 if TYPE_CHECKING:
     from tree_sitter import Node, Tree
 
-__all__ = ["FREE", "PINNED", "USE", "WORD", "Classify", "Role", "Span", "Step", "leaves", "tree_of"]
+__all__ = [
+    "FREE", "PINNED", "USE", "WORD", "Classify", "Edit", "Role", "Span", "Step", "edited", "leaves",
+    "tree_of",
+]  # fmt: skip
 
 CPU_SECONDS = 2.0
 WORD = re.compile(r"[^\W\d]\w*")
 
 Span = tuple[int, int]  # bytes, half-open
+Edit = tuple[int, int, bytes]  # a span, and what takes its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +82,12 @@ def leaves(tree: Tree, opaque: frozenset[str] = frozenset()) -> Iterator[list[St
                 return
             path.pop()
         path[-1] = Step(cursor.node, cursor.field_name)
+
+
+def edited(source: bytes, edits: Iterable[Edit]) -> bytes:
+    """The source with spans replaced; they must not overlap."""
+    parts, at = [], 0
+    for start, end, new in sorted(edits):
+        parts += [source[at:start], new]
+        at = end
+    return b"".join([*parts, source[at:]])

@@ -11,16 +11,17 @@ from random import Random
 from statistics import fmean, median
 from typing import Any
 
-from codewren.attack import Source, Target, attack_example, open_target
-from codewren.data import Dataset
+from codewren.attack import Source, attack_example
+from codewren.data import Dataset, evenly
 from codewren.rewriting import read_code
 from codewren.run_directory import Run, Step
 from codewren.source import Language
+from codewren.target import Target, open_target
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import sha256_of
 from codewren_runtime.types import Task
 
-__all__ = ["ATTACK", "AttackSettings", "attack", "evenly", "open_targets"]
+__all__ = ["ATTACK", "AttackSettings", "attack", "open_targets"]
 
 ATTACK = "attack.json"
 EXAMPLES = 5
@@ -85,13 +86,6 @@ def attack(
         outcomes = _outcomes(run, target, data, sources, settings, log)
         rows.append({"model": str(target.path), "log": log.name, **_summary(outcomes)})
     return step.finish({"candidates": candidates, "queries": settings.queries, "rows": rows})
-
-
-def evenly(count: int, wanted: int | None) -> list[int]:
-    """`wanted` numbers below `count`, evenly spread; all of them for None or too many."""
-    if wanted is None or wanted >= count:
-        return list(range(count))
-    return [place * count // wanted for place in range(wanted)]
 
 
 def _outcomes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,9 +33,12 @@ MODELS = {
 }
 
 
-def evaluate(run: Run, test: Dataset, train: Dataset | None) -> dict[str, Any]:
+def evaluate(
+    run: Run, test: Dataset, train: Dataset | None, *, robust: bool = False
+) -> dict[str, Any]:
     """Score all that the run holds on `test`; `train` is for majority and the linear model.
 
+    With `robust` also how many answers stay when names, layout, comments or sides change.
     Writes report.json, report.md and report.png; returns what report.json says.
     """
     task = run.task()
@@ -45,7 +48,13 @@ def evaluate(run: Run, test: Dataset, train: Dataset | None) -> dict[str, Any]:
     marks = [run.path(f"{name}/metrics.json") for name in MODELS]
     present = {mark.parent.name: file_sha256(mark) for mark in marks if mark.is_file()}
     present["bundle"] = file_sha256(bundle) if bundle else ""
-    inputs = {"test": test.sha256, "train": train.sha256 if train else None, "models": present}
+    inputs: dict[str, Any] = {
+        "test": test.sha256,
+        "train": train.sha256 if train else None,
+        "models": present,
+    }
+    if robust:
+        inputs["robust"] = True
     step = Step("evaluate", run.path("report.json"), inputs)
     if done := run.finished(step):
         return done
@@ -56,7 +65,11 @@ def evaluate(run: Run, test: Dataset, train: Dataset | None) -> dict[str, Any]:
     if bundle is not None:
         quant = read_marker(run.path(EXPORT))["quant"]
         rows.append(evaluate_bundle(run.reporter, bundle, f"bundle, {quant}", test))
-    return write_report(run, step, report_data(task, rows, test))
+    data = report_data(task, rows, test)
+    if robust:
+        models = {run.path(name): title for name, title in MODELS.items() if name in present}
+        add_consistency(run.reporter, data, models | ({bundle: "bundle"} if bundle else {}), test)
+    return write_report(run, step, data)
 
 
 def labels_of(run: Run, bundle: Path | None) -> tuple[str, ...] | None:
@@ -67,10 +80,31 @@ def labels_of(run: Run, bundle: Path | None) -> tuple[str, ...] | None:
     return task.labels if task is not None else None
 
 
-def evaluate_alone(reporter: Reporter, bundle: Path, test: Dataset) -> dict[str, Any]:
-    """The report of one bundle without a run; needs only the base install."""
+def evaluate_alone(
+    reporter: Reporter, bundle: Path, test: Dataset, *, robust: bool = False
+) -> dict[str, Any]:
+    """The report of one bundle without a run; needs the base install, with `robust` also `scan`."""
     task = read_bundle(bundle).manifest.task
-    return report_data(task, [evaluate_bundle(reporter, bundle, "bundle", test)], test)
+    data = report_data(task, [evaluate_bundle(reporter, bundle, "bundle", test)], test)
+    if robust:
+        add_consistency(reporter, data, {bundle: "bundle"}, test)
+    return data
+
+
+def add_consistency(
+    reporter: Reporter, report: dict[str, Any], models: Mapping[Path, str], test: Dataset
+) -> None:
+    """Put into the report how many answers of each model stay under rewriting."""
+    from codewren.target import open_target
+    from codewren.verbs.robust import consistency, rewordings, sentence
+
+    reworded = rewordings(test)
+    found = {
+        title: consistency(reporter, open_target(path), test, reworded)
+        for path, title in models.items()
+    }
+    report["robust"] = found
+    report["verdicts"] += [sentence(title, rows) for title, rows in found.items()]
 
 
 def evaluate_folder(reporter: Reporter, folder: Path, title: str, test: Dataset) -> Row:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from codewren.attack import accepted, attack_example
 from codewren.attack.genetic import genetic
 from codewren.attack.greedy import by_importance
-from codewren.attack.target import Judged
 from codewren.attack.victim import Victim
 from codewren.rewriting import Code, read_code
+from codewren.target import Judged, open_target
 from codewren_runtime.types import Example, Task
 
 TEXT = "int f(int len, char *buf, int n)\n{\n  int i = len + n;\n  return buf[i] + len + len;\n}\n"
@@ -116,7 +116,6 @@ def test_candidates_lose_spaces_and_what_is_not_free() -> None:
 
 
 def test_a_target_must_be_a_model(tmp_path: Path) -> None:
-    from codewren.attack import open_target
     from codewren_runtime.errors import BundleError
 
     with pytest.raises(BundleError):

@@ -1,4 +1,4 @@
-"""What is attacked: a bundle or a classifier's folder, as texts in and probabilities out."""
+"""A bundle or a classifier's folder alike: texts in, answers and probabilities out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from codewren_runtime import Model, load
 from codewren_runtime.files import file_sha256
 from codewren_runtime.types import Example, Prediction, Task
 
-__all__ = ["Judged", "Target", "open_target"]
+__all__ = ["CARD", "Judged", "Target", "open_target"]
 
 CARD = "classifier.json"
 
@@ -22,7 +22,7 @@ Judged = tuple[int, Sequence[float]]  # index of the answer, and probabilities b
 
 
 class Target(Protocol):
-    """A model under attack; nothing but its answers is looked at."""
+    """A model of which nothing but its answers is looked at."""
 
     path: Path
     task: Task
