@@ -62,7 +62,7 @@ def contestants(
         shape = QUICK_SHAPE if quick else peers.student_shape()
         ours = [peers.searched(shape, texts)]
     others = [
-        *peers.codebert(tokenizer, layers=1 if quick else 12),
+        *peers.codebert(tokenizer, QUICK_SHAPE if quick else peers.CODEBERT),
         *peers.published(classifier, texts),
         peers.static(texts),
         peers.linear(texts, seed=0),
@@ -143,9 +143,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DEVIGN if DEVIGN.exists() else None)
     parser.add_argument("--published", type=Path, default=PUBLISHED if PUBLISHED.exists() else None)
     parser.add_argument("--models", type=Path, default=MODELS, help="folder of bundles of ours")
-    parser.add_argument("--functions", type=int, default=60)
+    parser.add_argument("--functions", type=int, default=40)
     parser.add_argument("--passes", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="two functions, small peers: runs?")
+    parser.add_argument("--quick", action="store_true", help="two functions, tiny peers: runs?")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for JSON and plots")
     given = parser.parse_args()
     count, passes = (2, 1) if given.quick else (given.functions, given.passes)

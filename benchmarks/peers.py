@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -36,9 +35,7 @@ from codewren_runtime.types import Architecture, Example, Task
 __all__ = ["codebert", "linear", "published", "searched", "static", "student_shape"]
 
 PUBLISHED = Architecture(1000, 96, 12, 8, 64, 400)
-CODEBERT = {"vocab_size": 50_265, "hidden_size": 768, "num_hidden_layers": 12,
-            "num_attention_heads": 12, "intermediate_size": 3_072,
-            "max_position_embeddings": 514, "type_vocab_size": 1}  # fmt: skip
+CODEBERT = Architecture(50_265, 768, 12, 12, 3_072, 400)
 STATIC_VOCABULARY, STATIC_WIDTH = 8_000, 256
 LATENCY_MS, SIZE_BYTES = 5.0, 3_000_000
 
@@ -73,22 +70,16 @@ def published(classifier: Classifier, texts: Sequence[str]) -> list[Contestant]:
     ]  # fmt: skip
 
 
-def codebert(tokenizer: CodeTokenizer, layers: int = 12) -> list[Contestant]:
+def codebert(tokenizer: CodeTokenizer, shape: Architecture = CODEBERT) -> list[Contestant]:
     """CodeBERT's shape: torch in fp32, padded as published and not, and onnxruntime in int8.
 
     In int8 it runs our own graph without a mask through onnxruntime's dynamic quantizer: faster
     than what torch's exporter writes.
     """
-    import torch
-    from transformers import RobertaConfig, RobertaForSequenceClassification
-
-    torch.manual_seed(0)
-    shape = {**CODEBERT, "num_hidden_layers": layers}
-    model: Any = RobertaForSequenceClassification(RobertaConfig(**shape)).eval()
-    task = Task("codebert", "single", ("no", "yes"))
-    architecture = Architecture(50_265, 768, layers, 12, 3_072, 400)
+    task = Task("codebert", "single", ("no", "yes"), tokenizer.normalisation)
+    model = build_student(shape, task, tokenizer.to_json(), seed=0).core
     exportable = Exportable(
-        task, architecture, "sequence", model, None, tokenizer.to_json(), [Example("a")]
+        task, shape, "sequence", model, None, tokenizer.to_json(), [Example("a")]
     )
     graph = quantise(text_graph(read_encoder(exportable)), "int8-dynamic", []).SerializeToString()
     session = Session("codebert", graph, {"input_ids": "tensor(int64)"}, "logits", 2)

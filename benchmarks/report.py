@@ -24,8 +24,9 @@ HEAD = """# Benchmarks
 
 Each figure comes from a file under `results/`, and each file from the command beside it. Where the
 machine was not idle (its load stands with the figures) timings are provisional: compare CPU time,
-and ratios, whose two sides were measured in turn. `make bench` repeats what takes no data of yours,
-with reduced counts, in less than 20 minutes on two cores, and writes this page anew.
+and ratios, whose two sides were measured in turn. `make bench` takes less than 20 minutes of two
+cores, with smaller counts than some scripts take by themselves, and writes this page anew; what
+needs more time or data of yours (graph, proxies, scan) keeps the figures of its last run.
 """
 
 

@@ -27,7 +27,80 @@ def coldstart(data: Data) -> list[str]:
         f"{data['repetitions']} fresh processes of each kind, in turn; median and middle half.",
         "",
         *table(head, rows),
+        *(["", "![cold start](results/coldstart.png)"] if len(rows) > 4 else []),
     ]
+
+
+def scaling(data: Data) -> list[str]:
+    """Exponents, and throughput by threads."""
+    rows = [
+        (name, " / ".join(f"{size:,}" for size in line["sizes"]),
+         " / ".join(f"{ms:.3g}" for ms in line["cpu_ms"]), f"{line['exponent']:g}",
+         f"{line['allowed']:g}: {'holds' if line['holds'] else 'BROKEN'}")
+        for name, line in data["series"].items()
+    ]  # fmt: skip
+    threads = [
+        (str(row["threads"]), f"{row['per_second']:g}", f"{row['per_second_per_core']:g}",
+         f"{row['cpu_seconds_per_1000']:g}")
+        for row in data["threads"]
+    ]  # fmt: skip
+    return [
+        *table(("by", "sizes", "CPU ms", "grows with exponent", "the work allows"), rows),
+        "",
+        *table(("threads", "functions a second", "a thread", "CPU s per 1,000"), threads),
+        "",
+        "![scaling](results/scaling.png)",
+    ]
+
+
+def size(data: Data) -> list[str]:
+    rows = [
+        (name, *(f"{row[key]:,}" for key in ("model_bytes", "needed_bytes",
+                                             "with_dependencies_bytes")))
+        for name, row in data["rows"].items()
+    ]  # fmt: skip
+    head = ("bytes on disk", "model", "libraries", "with all that those require")
+    return [*table(head, rows), "", "![size](results/size.png)"]
+
+
+def where_time_goes(data: Data) -> list[str]:
+    """Stages of each model beside the bound, and the operators."""
+    models = data["models"]
+    stages = next(iter(models.values()))["stages_ms"]
+    rows = [
+        (stage, *(_share(m["stages_ms"][stage], m["whole_ms"]) for m in models.values()))
+        for stage in stages
+    ]
+    totals = [
+        ("**a whole prediction**", *(f"**{m['whole_ms']:.2f}**" for m in models.values())),
+        ("the bound", *(f"{m['bound_ms']:.2f}" for m in models.values())),
+        ("times the bound", *(f"**{m['times_bound']:.2f}**" for m in models.values())),
+    ]
+    operators = [
+        f"- {name}: "
+        + ", ".join(
+            f"{operator} {ms:.2f}"
+            for operator, ms in sorted(m["operators_ms"].items(), key=lambda pair: -pair[1])[:6]
+        )
+        for name, m in models.items()
+    ]
+    return [
+        f"Mean ms of {data['functions']} functions. The bound: the multiply-adds that the graph "
+        f"executes at {data['matrix_gflops_per_second']:g} GFLOP/s, the best product of large "
+        "fp32 matrices on this core.",
+        "",
+        *table(("stage", *models), [*rows, *totals]),
+        "",
+        "By operator, ms:",
+        "",
+        *operators,
+        "",
+        "![where the time goes](results/where_time_goes.png)",
+    ]
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part:.3f} ({100 * part / whole:.0f} %)"
 
 
 def throughput(data: Data) -> list[str]:
@@ -125,6 +198,9 @@ def lsp(data: Data) -> list[str]:
 
 OTHERS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "coldstart": ("From a fresh process to an answer", "coldstart.py", coldstart),
+    "where_time_goes": ("Where the time goes", "where_time_goes.py", where_time_goes),
+    "scaling": ("How cost grows", "scaling.py", scaling),
+    "size": ("Bytes on disk", "size.py", size),
     "throughput": ("Many functions", "throughput.py", throughput),
     "soak": ("Memory over many predictions", "soak.py", soak),
     "graph": ("The shipped graph against the optimizer's", "graph.py", graph),

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -33,15 +34,54 @@ def test_latency_runs_and_the_report_has_every_contestant(tmp_path: Path) -> Non
     run = [sys.executable, BENCHMARKS / "latency.py", "--quick", "--out", tmp_path]
     subprocess.run([*run, "--models", missing], check=True)
     data = json.loads((tmp_path / "latency.json").read_text())
+
+
+def run(script: str, *arguments: object) -> None:
+    subprocess.run([sys.executable, BENCHMARKS / script, *map(str, arguments)], check=True)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The JSON files of a folder by their names; each has its plot."""
+    for path in folder.glob("*.json"):
+        assert path.with_suffix(".png").stat().st_size > 0
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def report(results: Path) -> str:
+    run("report.py", "--results", results, "--out", results / "REPORT.md")
+    return (results / "REPORT.md").read_text()
+
+
+def test_latency_of_all_contestants(tmp_path: Path) -> None:
+    run("latency.py", "--quick", "--models", tmp_path / "none", "--out", tmp_path)
+    data = read(tmp_path)["latency"]
     rows = data["contestants"]
     assert len(rows) == 8
     assert all(row["cpu_ms"]["p95"] >= row["cpu_ms"]["p50"] > 0 for row in rows.values())
     assert {line["peer"] for line in data["compared"]} == set(rows) - set(data["students"])
-    assert (tmp_path / "latency.png").stat().st_size > 0
-    report = tmp_path / "REPORT.md"
-    write = [sys.executable, BENCHMARKS / "report.py", "--results", tmp_path, "--out", report]
-    subprocess.run(write, check=True)
-    text = report.read_text()
+    text = report(tmp_path)
     assert all(name in text for name in rows)
     assert "A reduced run" in text
     assert "Not run." in text
+
+
+def test_where_time_goes_and_how_cost_grows(tmp_path: Path) -> None:
+    run("where_time_goes.py", "--quick", "--out", tmp_path)
+    run("scaling.py", "--quick", "--out", tmp_path)
+    found = read(tmp_path)
+    assert set(found["scaling"]["series"]) >= {"functions", "layers", "hidden size"}
+    for model in found["where_time_goes"]["models"].values():
+        assert 0 < model["bound_ms"] < model["whole_ms"]
+        assert model["stages_ms"]["attention kernel"] > 0
+        assert model["stages_ms"]["feed-forward"] > 0
+    assert "times the bound" in report(tmp_path)
+
+
+def test_cold_start_and_size(tmp_path: Path) -> None:
+    run("coldstart.py", "--quick", "--out", tmp_path)
+    run("size.py", "--models", tmp_path / "none", "--out", tmp_path)
+    found = read(tmp_path)
+    assert found["coldstart"]["processes"]["first prediction"]["cpu_ms"]["median"] > 0
+    for row in found["size"]["rows"].values():
+        assert 0 < row["needed_bytes"] < row["with_dependencies_bytes"]
+    assert "with all that those require" in report(tmp_path)
