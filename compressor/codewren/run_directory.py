@@ -126,9 +126,11 @@ class Run:
         if known is None or self.force:
             write_json(self.path("task.json"), task.to_json())
         elif known != task:
+            old, new = known.to_json(), task.to_json()
+            other = next(key for key in old if old[key] != new[key])
             raise OptionError(
-                f"{self.path('task.json')}: this run is for {known.kind} {list(known.labels)}, not "
-                f"{task.kind} {list(task.labels)}; use another --run, or --force"
+                f"{self.path('task.json')}: this run's task has the {other} {old[other]!r}, not "
+                f"{new[other]!r}; use another --run, or --force"
             )
 
 

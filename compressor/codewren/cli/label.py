@@ -69,7 +69,7 @@ def command(
     """Cache the teacher's soft labels on unlabelled code."""
     from codewren.run_directory import Run
     from codewren.verbs.label import LabelSource, label
-    from codewren_runtime.types import Task
+    from codewren_runtime.types import Task, TaskKind
 
     output = Output(json=json, quiet=quiet)
     source = LabelSource(tuple(teacher or ()), soft_labels, id, max_length)
@@ -82,9 +82,10 @@ def command(
         task, names = work.task(), split_labels(labels)
         if task is None and names is None:
             raise OptionError(f"{run}: no task there yet; name the teacher's labels with --labels")
-        if names is not None:
-            task = Task("task", "pair" if flags.pair else "single", names)
-        assert task is not None
+        kind: TaskKind = "pair" if flags.pair else "single"
+        if task is None or (names is not None and (task.labels, task.kind) != (names, kind)):
+            assert names is not None
+            task = Task("task", kind, names)
         result = label(work, examples, task, source)
     if not output.result(result):
         shares = ", ".join(f"{100 * v:.1f} % {k}" for k, v in result["predicted"].items())
