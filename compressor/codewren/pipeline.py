@@ -43,15 +43,21 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     distill(run, unlabelled, recipe.distill, recipe.training)
     if recipe.control:
         source = ModelSource(architecture=read_architecture(run), fresh=recipe.distill.fresh)
-        training = equal_compute(recipe.training, len(unlabelled.examples), len(train.examples))
+        training = equal_compute(recipe.training, unlabelled, train)
         finetune(run, train, task, source, training, into="control")
     held_out = _read(data.validation, data.fields, labels) if data.validation else None
     export(run, recipe.export, held_out)
     return evaluate(run, test, train)
 
 
-def equal_compute(training: TrainingSettings, rows: int, control_rows: int) -> TrainingSettings:
+def equal_compute(training: TrainingSettings, data: Dataset, control: Dataset) -> TrainingSettings:
     """The control's settings: as many epochs as make about as many steps as the student's."""
+    from codewren_distill.memory import texts_of
+
+    rows, control_rows = (
+        len(texts_of(part.examples)) if training.memory else len(part.examples)
+        for part in (data, control)
+    )
     return replace(training, epochs=max(1, round(training.epochs * rows / control_rows)))
 
 
