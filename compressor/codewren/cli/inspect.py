@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from codewren.cli.console import Output
-from codewren.cli.options import JsonOption
+from codewren.cli.options import BundleArgument, JsonOption
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.", metavar="BUNDLE")],
+    bundle: BundleArgument,
     json: JsonOption = False,
 ) -> None:
     """Show what is in a bundle, after every check; needs only the base install."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from codewren.kept import kept_bundle
+
 if TYPE_CHECKING:
     from codewren.source import Language
     from codewren_distill.settings import TrainingSettings
@@ -98,6 +100,20 @@ LanguageOption = Annotated[
     str | None,
     typer.Option(
         "--language", help="c, java or python.  [default: what each text parses as]", metavar="NAME"
+    ),
+]
+LanguagesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--languages",
+        help="Judge these alone, comma-separated.  [default: a kept model's own, or all]",
+        metavar="A,B",
+    ),
+]
+BundleArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="A bundle, or the name of a kept model.", metavar="BUNDLE", callback=kept_bundle
     ),
 ]
 

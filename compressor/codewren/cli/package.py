@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.options import JsonOption
+from codewren.cli.options import BundleArgument, JsonOption
 
 NEXT = {
     "wheel": "python -m pip install {out}/*.whl",
@@ -18,7 +18,7 @@ NEXT = {
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.", metavar="BUNDLE")],
+    bundle: BundleArgument,
     kind: Annotated[str, typer.Option(help="What to make: wheel, npm or web.")],
     name: Annotated[str, typer.Option(help="Name of the package, or title of the page.")],
     out: Annotated[Path, typer.Option(help="Folder to write, new or empty.", metavar="DIR")],

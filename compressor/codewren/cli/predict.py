@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.options import JsonOption
+from codewren.cli.options import BundleArgument, JsonOption
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.", metavar="BUNDLE")],
+    bundle: BundleArgument,
     files: Annotated[
         list[Path],
         typer.Argument(help="Source files, - for stdin; a pair model takes them two by two."),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.options import JsonOption, QuietOption
+from codewren.cli.options import JsonOption, LanguagesOption, QuietOption, split_labels
+from codewren.kept import DEFAULT, kept_bundle, languages_of
 
 if TYPE_CHECKING:
     from codewren.scan.findings import Finding
@@ -20,7 +21,15 @@ MAX_ROWS = 50
 
 def command(
     paths: Annotated[list[Path], typer.Argument(help="Source files and folders of them.")],
-    bundle: Annotated[Path, typer.Option("--bundle", help="A bundle.", metavar="FILE")],
+    bundle: Annotated[
+        Path,
+        typer.Option(
+            "--bundle",
+            help="A bundle, or the name of a kept model.",
+            metavar="FILE|NAME",
+            callback=kept_bundle,
+        ),
+    ] = Path(DEFAULT),
     label: Annotated[
         str | None,
         typer.Option("--label", help="Label to look for.  [default: the bundle's, or the last]"),
@@ -58,6 +67,7 @@ def command(
         typer.Option("--cache", help="Remember answers there.  [default: the user's cache]"),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Remember nothing.")] = False,
+    languages: LanguagesOption = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Threads.  [default: the cores]")
     ] = None,
@@ -70,7 +80,7 @@ def command(
     output = Output(json=json, quiet=quiet)
     settings = ScanSettings(
         bundle, label, threshold, min_lines, explain, sarif, baseline, write_baseline,
-        cache, not no_cache, jobs,
+        cache, not no_cache, jobs, split_labels(languages) or languages_of(bundle),
     )  # fmt: skip
     result = scan(paths, settings, output.reporter())
     if not output.result(result.to_json()):

@@ -30,6 +30,7 @@ from codewren.scan.findings import (
 )
 from codewren.scan.reading import Place, read_files
 from codewren.scan.sarif import SarifRun, to_sarif
+from codewren.source import Language, language_of
 from codewren_runtime import read_bundle
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import canonical_json, write_bytes
@@ -54,6 +55,7 @@ class ScanSettings:
     cache: Path | None = None
     use_cache: bool = True
     jobs: int | None = None
+    languages: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,19 @@ class _Work:
         self.skipped: Counter[str] = Counter()
         self.root = root_of(paths)
         self.files: list[SourceFile] = find_files(paths, self.root, self.skipped)
+        if settings.languages is not None:
+            self.files = self._of(settings.languages)
         self.functions = 0
+
+    def _of(self, languages: tuple[str, ...]) -> list[SourceFile]:
+        """The files of these languages; OptionError for a language that is not known."""
+        known = [language.value for language in Language]
+        if other := sorted(set(languages) - set(known)):
+            raise OptionError(f"language {other[0]!r} is not known; known: {', '.join(known)}")
+        files = [file for file in self.files if language_of(file.path) in languages]
+        if others := len(self.files) - len(files):
+            self.skipped["of other languages"] += others
+        return files
 
     def flagged(self) -> Iterator[Finding]:
         """Single texts: the functions whose label has at least the threshold."""
