@@ -5,7 +5,8 @@ pair_head.safetensors             siamese pairs only
 ngrams.safetensors                a student's linear model of n-grams, if it has one
 text_head.safetensors             encoders that have no classification head of their own
 tokenizer.json, …                 the tokenizer
-classifier.json                   task, max_length, whose tokenizer, pair head; written last
+classifier.json                   task, max_length, whose tokenizer, pair head, language of the
+                                  data flow; written last
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from codewren_distill.checkpoints import load_encoder, load_model, load_tokenizer
+from codewren_distill.data_flow import DataFlowText, GraphModel
 from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
 from codewren_distill.ngrams import NgramBag
 from codewren_distill.pair_heads import PAIR_HEADS
@@ -38,7 +40,7 @@ HEAD = "pair_head.safetensors"
 NGRAMS = "ngrams.safetensors"
 TEXT_HEAD = "text_head.safetensors"
 
-TextSide = SiameseText | CrossText
+TextSide = SiameseText | CrossText | DataFlowText
 
 
 @dataclass
@@ -83,6 +85,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
             "max_length": classifier.max_length,
             "tokenizer": _tokenizer_kind(classifier),
             **_pair_head_kind(classifier),
+            **_data_flow_of(classifier),
         },
     )
 
@@ -119,6 +122,9 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
         model: SequenceModel = _load_pooled(folder, task)
     else:
         core, _ = load_model(AutoModelForSequenceClassification, str(folder), **options)
+        if "data_flow" in card and isinstance(tokenizer, TransformersTokenizer):
+            text = DataFlowText(tokenizer, card["data_flow"])
+            return Classifier(GraphModel(core), text, task, max_length)
         model = SequenceModel(core, _load_ngrams(folder))
     return Classifier(model, text_side(task, tokenizer, model.model.config), task, max_length)
 
@@ -174,6 +180,11 @@ def _reading(head: Path) -> Iterator[None]:
 def _pair_head_kind(classifier: Classifier) -> dict[str, str]:
     model = classifier.model
     return {"pair_head": model.head.kind} if isinstance(model, SiameseModel) else {}
+
+
+def _data_flow_of(classifier: Classifier) -> dict[str, str]:
+    text = classifier.text
+    return {"data_flow": text.language} if isinstance(text, DataFlowText) else {}
 
 
 def _tokenizer_kind(classifier: Classifier) -> str:

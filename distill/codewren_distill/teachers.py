@@ -17,6 +17,8 @@ from codewren_distill.checkpoints import (
     load_tokenizer,
 )
 from codewren_distill.classifier import CARD, Classifier, load_classifier, text_side
+from codewren_distill.data_flow import DataFlowText, GraphModel
+from codewren_distill.data_flow.model import graph_window
 from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
 from codewren_distill.pair_heads import PairHead
 from codewren_distill.text_side import SiameseText
@@ -52,10 +54,20 @@ def load_teacher(name: str, task: Task, max_length: int) -> Classifier:
 
 
 def new_from_checkpoint(
-    name: str, task: Task, max_length: int, pair_encoding: PairEncoding, seed: int
+    name: str,
+    task: Task,
+    max_length: int,
+    pair_encoding: PairEncoding,
+    seed: int,
+    data_flow: str | None = None,
 ) -> Classifier:
-    """A pre-trained encoder with a fresh head, to be fine-tuned on the task."""
+    """A pre-trained encoder with a fresh head, to be fine-tuned on the task.
+
+    With `data_flow`, a language, it reads the text's data flow too, as GraphCodeBERT does.
+    """
     torch.manual_seed(seed)
+    if data_flow is not None:
+        return _graph_classifier(name, task, max_length, data_flow)
     if task.kind == "single" or pair_encoding == "cross":
         if is_encoder_decoder(name):
             encoder = load_encoder(name)
@@ -111,6 +123,13 @@ def _classifier(model: SequenceModel, name: str, task: Task, max_length: int) ->
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_id
     return Classifier(model, text_side(task, tokenizer, config), task, tokenizer.max_length)
+
+
+def _graph_classifier(name: str, task: Task, max_length: int, language: str) -> Classifier:
+    window = graph_window(load_config(name), max_length)
+    text = DataFlowText(load_tokenizer(name, window), language)
+    model = GraphModel(_sequence_model(name, task, trained_head=False))
+    return Classifier(model, text, task, window)
 
 
 def _window(config: Any, max_length: int) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,64 @@ def test_a_recipe_that_is_not_there_or_no_text(tmp_path: Path) -> None:
 def test_the_recipes_of_the_project_are_read() -> None:
     folder = Path(__file__).resolve().parents[2] / "recipes"
     assert load_recipe(folder / "devign.toml").search.space.endswith("c-functions.toml")
+    for name in ("codebert", "graphcodebert"):
+        recipe = load_recipe(folder / f"{name}.toml")
+        assert recipe.teacher is not None
+        assert recipe.teacher.checkpoint == f"microsoft/{name}-base"
+        assert recipe.teacher.data_flow == ("c" if name == "graphcodebert" else None)
+        assert (recipe.supervision.valid_share, recipe.teacher_training.learning_rate) == (
+            0.1,
+            2e-5,
+        )
+
+
+@pytest.mark.parametrize("name", ["codebert", "graphcodebert"])
+def test_the_recipes_teach_with_a_tiny_checkpoint_in_place_of_the_hubs(
+    name: str, tmp_path: Path
+) -> None:
+    from codewren.data import Fields, read_examples
+    from codewren.run_directory import Run
+    from codewren.verbs.finetune import finetune
+    from codewren.verbs.label import label
+    from codewren_runtime.types import Task
+
+    text = (Path(__file__).resolve().parents[2] / "recipes" / f"{name}.toml").read_text()
+    (tmp_path / "r.toml").write_text(text.replace(f"microsoft/{name}-base", "tiny"))
+    rows = [{"func": f"int f(int a) {{ a += {i}; return a; }}", "target": i % 2} for i in range(40)]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _tiny_roberta(tmp_path / "tiny", [str(row["func"]) for row in rows])
+    recipe = load_recipe(tmp_path / "r.toml")
+    assert recipe.teacher is not None
+    assert recipe.teacher.checkpoint == str(tmp_path / "tiny")
+    assert recipe.task.labels is not None
+    task = Task(recipe.task.name, recipe.task.kind, recipe.task.labels)
+    data = read_examples(tmp_path / "d.jsonl", Fields(), task.labels, require_label=True)
+    run, training = Run(tmp_path / "run"), recipe.teacher_training
+    made = finetune(run, data, task, recipe.teacher, training, supervision=recipe.supervision)
+    assert made["examples"] == 36
+    assert 1 <= len(made["valid_losses"]) <= 5
+    card = json.loads((tmp_path / "run" / "teacher" / "classifier.json").read_text())
+    assert card.get("data_flow") == recipe.teacher.data_flow
+    assert label(run, data, task, recipe.label)["examples"] == 40
+    assert (
+        finetune(run, data, task, recipe.teacher, training, supervision=recipe.supervision) == made
+    )
+
+
+def _tiny_roberta(folder: Path, texts: list[str]) -> None:
+    from transformers import AutoModel, PreTrainedTokenizerFast, RobertaConfig
+
+    from codewren_distill.vocabulary import train_tokenizer
+
+    folder.mkdir()
+    (folder / "raw.json").write_text(train_tokenizer(texts, 300, "structure"))
+    special = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    made = PreTrainedTokenizerFast(tokenizer_file=str(folder / "raw.json"), **special)
+    made.save_pretrained(folder)
+    config = RobertaConfig(vocab_size=300, hidden_size=16, num_hidden_layers=1,
+                           num_attention_heads=2, intermediate_size=16, type_vocab_size=1,
+                           max_position_embeddings=514)  # fmt: skip
+    AutoModel.from_config(config).save_pretrained(folder)
 
 
 @pytest.mark.parametrize(

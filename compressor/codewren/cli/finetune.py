@@ -60,6 +60,14 @@ def command(
         Literal["siamese", "cross"],
         typer.Option(help="Pairs with a checkpoint: each text alone, or both together."),
     ] = "siamese",
+    data_flow: Annotated[
+        str | None,
+        typer.Option(
+            help="Read data flow too, as GraphCodeBERT does: c, go, java, javascript, php, "
+            "python or ruby.",
+            metavar="LANGUAGE",
+        ),
+    ] = None,
     into: Annotated[
         Literal["teacher", "control"], typer.Option(help="Folder of the run to train into.")
     ] = "teacher",
@@ -120,7 +128,7 @@ def command(
     if (checkpoint is None) == (shape is None):
         raise OptionError("give either --checkpoint or --architecture")
     fresh = FreshStudent(0.1, pair_head, embeddings, ngrams)
-    source = ModelSource(checkpoint, shape, max_length, pair_encoding, fresh)
+    source = ModelSource(checkpoint, shape, max_length, pair_encoding, fresh, data_flow)
     training = training_settings(
         seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory
     )

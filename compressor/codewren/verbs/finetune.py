@@ -33,12 +33,15 @@ class ModelSource:
     max_length: int = 400
     pair_encoding: Literal["siamese", "cross"] = "siamese"
     fresh: FreshStudent = field(default_factory=lambda: FreshStudent(dropout=0.1))
+    data_flow: str | None = None
 
     def __post_init__(self) -> None:
         if (self.checkpoint is None) == (self.architecture is None):
             raise OptionError("teacher: give either a checkpoint or an architecture")
         if self.pair_encoding not in ("siamese", "cross"):
             raise OptionError(f"pair_encoding is siamese or cross, not {self.pair_encoding!r}")
+        if self.data_flow is not None and self.checkpoint is None:
+            raise OptionError("data_flow is for a checkpoint; leave it out or name one")
 
 
 def finetune(
@@ -123,8 +126,10 @@ def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classif
     if source.checkpoint is not None:
         from codewren_distill.teachers import new_from_checkpoint
 
+        if source.data_flow is not None and task.kind == "pair":
+            raise OptionError("data_flow is for single texts; leave it out for pairs")
         return new_from_checkpoint(
-            source.checkpoint, task, source.max_length, source.pair_encoding, seed
+            source.checkpoint, task, source.max_length, source.pair_encoding, seed, source.data_flow
         )
     assert source.architecture is not None  # ModelSource has seen to it
     return fresh_student(source.architecture, task, data, source.fresh, seed)
