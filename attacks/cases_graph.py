@@ -64,6 +64,26 @@ def _huge_dims(model: onnx.ModelProto) -> None:
     model.graph.initializer[0].dims[:] = [2**40, 2**20]
 
 
+def _field(number: int, data: bytes) -> bytes:
+    """A field of protobuf that holds bytes."""
+    length, size = bytearray(), len(data)
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    return bytes([number << 3 | 2, *length, size]) + data
+
+
+# Nine bytes each, packed: to multiply them would take hours.
+MANY_DIMS = _field(7, _field(5, _field(1, (b"\xff" * 8 + b"\x7f") * 1_000_000) + b"\x10\x01"))
+
+
+def _two_graphs(parts: Parts, folder: Path) -> Path:
+    """Protobuf makes one graph of both, which nobody has looked at as a whole."""
+    more = onnx.ModelProto(graph=onnx.GraphProto(name="more"))
+    parts["model.onnx"] += more.SerializeToString()
+    return zip_of(rehash(parts).items(), folder)
+
+
 def _negative_dims(model: onnx.ModelProto) -> None:
     model.graph.initializer[0].dims[:] = [-1, -(2**62)]
 
@@ -143,6 +163,8 @@ GRAPH_CASES: dict[str, tuple[str, Write]] = {
     "graph in a node": ("holds a graph within a node", edit_graph(_subgraph)),
     "function": ("holds functions", edit_graph(_function)),
     "sparse tensor": ("unknown part in a graph", edit_graph(_sparse)),
+    "tensor of a million dimensions": ("another size than its data", _replaced(MANY_DIMS)),
+    "graph in two halves": ("has a part twice", _two_graphs),
     "huge tensor declared": ("another size than its data", edit_graph(_huge_dims)),
     "negative size declared": ("another size than its data", edit_graph(_negative_dims)),
     "strings": ("unknown part in a tensor", edit_graph(_strings)),

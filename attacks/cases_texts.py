@@ -72,6 +72,10 @@ TEXT_CASES: dict[str, tuple[str, Write]] = {
         _text("manifest.json", lambda _: b"[" * 1_000_001),
     ),
     "deep manifest": ("is not JSON", _text("manifest.json", lambda _: b"[" * 900_000)),
+    "half a character": (
+        "holds half a character",
+        _text("manifest.json", lambda data: data.replace(b'"provenance"', b'"provenanc\\ud800"')),
+    ),
     "field that stands twice": (
         "a name stands twice",
         _text("manifest.json", lambda data: data[:-1] + b',"schema":2}'),

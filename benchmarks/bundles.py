@@ -1,24 +1,22 @@
 """What the benchmarks of the runtime share: a bundle of random weights, texts, memory.
 
     python benchmarks/bundles.py FILE
+    python benchmarks/bundles.py FOLDER VOCABULARY HIDDEN LAYERS HEADS INTERMEDIATE LENGTH
 
-writes such a bundle: what makes one weighs a gigabyte, which a process whose memory is measured
-must not carry.
+writes such a bundle, or a model of that shape as transformers keeps it: what makes one weighs a
+gigabyte, which a process whose memory is measured must not carry.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import random
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-__all__ = ["library", "machine", "random_bundle", "resident", "snippets"]
+__all__ = ["library", "random_bundle", "random_checkpoint", "resident", "snippets"]
 
 # About 1.5 MB at 8 bits; random weights change neither bytes nor time.
 SHAPE = (2_000, 192, 3, 2, 384, 400)
@@ -40,6 +38,12 @@ def random_bundle(path: Path) -> Path:
     return path
 
 
+def random_checkpoint(path: Path, shape: Sequence[int]) -> Path:
+    """Write a folder that transformers can load, in a process of its own."""
+    subprocess.run([sys.executable, __file__, str(path), *map(str, shape)], check=True)
+    return path
+
+
 def snippets(seed: int, text: str, longest: int) -> Iterator[str]:
     """Endless pieces of `text`, of all lengths from 1 to `longest` characters alike."""
     rng = random.Random(seed)
@@ -57,39 +61,29 @@ def resident() -> dict[str, float]:
     return {name: int(status[key].split()[0]) * 1024 / 1e6 for name, key in names.items()}
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    import numpy
-    import onnxruntime
-    import tokenizers
-
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "tokenizers": tokenizers.__version__,
-    }
-
-
 def main() -> None:
+    from codewren_distill.classifier import save_classifier
     from codewren_distill.student import build_student
     from codewren_distill.vocabulary import train_tokenizer
     from codewren_export import Exportable, export_bundle
     from codewren_runtime.types import Architecture, Example, Task
 
-    architecture, task = Architecture(*SHAPE), Task("benchmark", "single", ("no", "yes"))
+    path, *numbers = sys.argv[1:]
+    shape = tuple(map(int, numbers)) or SHAPE
+    architecture, task = Architecture(*shape), Task("benchmark", "single", ("no", "yes"))
     lines = library(500_000).splitlines(keepends=True)
     texts = ["".join(lines[i : i + 40]) for i in range(0, len(lines), 40)]
-    tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
+    # Texts so few hold no more tokens; an embedding with rows to spare weighs the same.
+    vocabulary = min(architecture.vocab_size, SHAPE[0])
+    tokenizer = train_tokenizer(texts, vocabulary, task.normalisation)
     student = build_student(architecture, task, tokenizer, seed=0)
+    if numbers:
+        save_classifier(student, Path(path))
+        return
     samples = [Example(text) for text in texts[:20]]
     export_bundle(
         Exportable(task, architecture, "sequence", student.core, None, tokenizer, samples),
-        Path(sys.argv[1]),
+        Path(path),
     )
 
 

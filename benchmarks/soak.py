@@ -19,7 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bundles import library, machine, random_bundle, resident, snippets
+from bundles import library, random_bundle, resident, snippets
+from codewren.bench.machine import machine
 from codewren_runtime import load
 from codewren_runtime.files import write_json
 

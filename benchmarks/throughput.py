@@ -25,7 +25,8 @@ from statistics import median
 import numpy as np
 import onnxruntime as ort
 
-from bundles import library, machine, random_bundle
+from bundles import library, random_bundle
+from codewren.bench.machine import machine
 from codewren_runtime import Model, load, read_bundle
 from codewren_runtime.files import write_json
 

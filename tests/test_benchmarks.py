@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -19,10 +20,59 @@ def test_the_search_benchmark_runs_and_finds_the_optimum(tmp_path: Path) -> None
     assert [row["codewren"]["over_budget"] for row in rows] == [0] * 5
 
 
+def run(script: str, *arguments: object) -> None:
+    subprocess.run([sys.executable, BENCHMARKS / script, *map(str, arguments)], check=True)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The JSON files of a folder by their names; each has its plot."""
+    for path in folder.glob("*.json"):
+        assert path.with_suffix(".png").stat().st_size > 0
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def report(results: Path) -> str:
+    run("report.py", "--results", results, "--out", results / "REPORT.md")
+    return (results / "REPORT.md").read_text()
+
+
 def test_rewriting_breaks_no_real_function(shared: Path, tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, BENCHMARKS / "rewriting.py", "--quick", "--out", tmp_path], check=True
-    )
+    run("rewriting.py", "--quick", "--out", tmp_path)
     for row in json.loads((tmp_path / "rewriting.json").read_text())["sets"].values():
         assert row["broken"] == row["broken_otherwise"] == 0
         assert row["with_names"] > 0.75 * row["functions"]
+
+
+def test_latency_of_all_contestants(tmp_path: Path) -> None:
+    run("latency.py", "--quick", "--models", tmp_path / "none", "--out", tmp_path)
+    data = read(tmp_path)["latency"]
+    rows = data["contestants"]
+    assert len(rows) == 8
+    assert all(row["cpu_ms"]["p95"] >= row["cpu_ms"]["p50"] > 0 for row in rows.values())
+    assert {line["peer"] for line in data["compared"]} == set(rows) - set(data["students"])
+    text = report(tmp_path)
+    assert all(name in text for name in rows)
+    assert "A reduced run" in text
+    assert "Not run." in text
+
+
+def test_where_time_goes_and_how_cost_grows(tmp_path: Path) -> None:
+    run("where_time_goes.py", "--quick", "--out", tmp_path)
+    run("scaling.py", "--quick", "--out", tmp_path)
+    found = read(tmp_path)
+    assert set(found["scaling"]["series"]) >= {"functions", "layers", "hidden size"}
+    for model in found["where_time_goes"]["models"].values():
+        assert 0 < model["bound_ms"] < model["whole_ms"]
+        assert model["stages_ms"]["attention kernel"] > 0
+        assert model["stages_ms"]["feed-forward"] > 0
+    assert "times the bound" in report(tmp_path)
+
+
+def test_cold_start_and_size(tmp_path: Path) -> None:
+    run("coldstart.py", "--quick", "--out", tmp_path)
+    run("size.py", "--models", tmp_path / "none", "--out", tmp_path)
+    found = read(tmp_path)
+    assert found["coldstart"]["processes"]["first prediction"]["cpu_ms"]["median"] > 0
+    for row in found["size"]["rows"].values():
+        assert 0 < row["needed_bytes"] < row["with_dependencies_bytes"]
+    assert "with all that those require" in report(tmp_path)

@@ -24,6 +24,7 @@ class Budget:
     `latency_ms`, if given, limits the median latency of one prediction as well; a predicted
     latency counts as larger by the share `latency_margin`, since an optimum under a limit is
     found where the prediction errs on the low side.
+    `reserved_bytes` of them are kept for what ships beside the encoder.
     Raises OptionError unless `size_bytes` is a positive integer, `bits` 8, 16 or 32, and
     `latency_ms` a positive number.
     """
@@ -32,6 +33,7 @@ class Budget:
     bits: Bits = 8
     latency_ms: float | None = None
     latency_margin: float = 0.0
+    reserved_bytes: int = 0
 
     def __post_init__(self) -> None:
         if type(self.size_bytes) is not int or self.size_bytes < 1:
@@ -45,6 +47,17 @@ class Budget:
         if not (type(margin) in (int, float) and 0 <= margin < inf):
             raise OptionError(f"budget: latency margin must be a share from 0, not {margin!r}")
 
+        if type(self.reserved_bytes) is not int or not 0 <= self.reserved_bytes < self.size_bytes:
+            raise OptionError(
+                f"budget: of {self.size_bytes:,} bytes, {self.reserved_bytes!r} cannot be reserved "
+                "for n-grams; take fewer of them, or more bytes"
+            )
+
+    @property
+    def encoder_bytes(self) -> int:
+        """What is left for the encoder, its tokenizer and the manifest."""
+        return self.size_bytes - self.reserved_bytes
+
     @property
     def predicted_limit_ms(self) -> float:
         """What a predicted latency may be; infinite without a limit."""
@@ -56,10 +69,10 @@ class Budget:
 
     @classmethod
     def from_json(cls, data: object) -> Budget:
-        """Inverse of `to_json`; raises OptionError for anything else."""
+        """Inverse of `to_json`, without a latency too; OptionError for anything else."""
         names = [field.name for field in fields(cls)]
-        if not isinstance(data, dict) or set(data) != set(names):
-            raise OptionError(f"budget: fields must be {', '.join(names)}; got {data!r}")
+        if not isinstance(data, dict) or not {"size_bytes", "bits"} <= set(data) <= set(names):
+            raise OptionError(f"budget: fields must be {', '.join(names)}; got {data!r:.100}")
         return cls(**data)
 
 

@@ -29,13 +29,17 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     train = sample(_read(data.train, data.fields, labels), data.train_rows, recipe.seed)
     labels = labels or train.labels
     test = sample(_read(data.test, data.fields, labels), data.test_rows, recipe.seed)
-    fields = replace(data.fields, label=None)
-    unlabelled = sample(_read(data.unlabelled, fields, None), data.unlabelled_rows, recipe.seed)
+    fields = replace(data.fields, label=None, id=recipe.label.id)
+    whole = _read(data.unlabelled, fields, None)
+    unlabelled = sample(whole, data.unlabelled_rows, recipe.seed)
     task = Task(recipe.task.name, recipe.task.kind, labels, recipe.task.normalisation)
     run.set_task(task)
-    search_architecture(run, recipe.search, task, train)
-    finetune(run, train, task, recipe.teacher, recipe.teacher_training)
-    label(run, unlabelled, task, max_length=recipe.teacher.max_length)
+    with_ngrams = replace(recipe.search, ngrams=recipe.distill.fresh.ngrams)
+    search_architecture(run, with_ngrams, task, train)
+    if recipe.teacher is not None:
+        settings = recipe.teacher_training
+        finetune(run, train, task, recipe.teacher, settings, supervision=recipe.supervision)
+    label(run, unlabelled, task, recipe.label, whole=whole)
     distill(run, unlabelled, recipe.distill, recipe.training)
     if recipe.control:
         source = ModelSource(architecture=read_architecture(run), fresh=recipe.distill.fresh)
@@ -60,6 +64,7 @@ def sample(data: Dataset, rows: int | None, seed: int) -> Dataset:
         data,
         examples=tuple(data.examples[i] for i in chosen),
         lines=tuple(data.lines[i] for i in chosen),
+        ids=tuple(data.ids[i] for i in chosen if data.ids),
         sha256=sha256_of([data.sha256, rows, seed]),
     )
 

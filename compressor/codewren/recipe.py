@@ -6,15 +6,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from codewren.data import Fields
 from codewren.verbs.distill import DistillSettings
 from codewren.verbs.export import ExportSettings
 from codewren.verbs.finetune import ModelSource
+from codewren.verbs.label import LabelSource
 from codewren.verbs.search import SearchSettings
-from codewren_distill.settings import FreshStudent, TrainingSettings
+from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
 from codewren_runtime.errors import CodewrenError, OptionError
+from codewren_runtime.files import read_small
 from codewren_runtime.types import Architecture, Normalisation, TaskKind
 
 __all__ = ["DataRecipe", "Recipe", "TaskRecipe", "load_recipe"]
@@ -51,13 +53,15 @@ class DataRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides a run."""
+    """All that decides a run; without a teacher to train, `label` says where answers come from."""
 
     data: DataRecipe
-    teacher: ModelSource
+    teacher: ModelSource | None
+    label: LabelSource = field(default_factory=LabelSource)
     task: TaskRecipe = field(default_factory=TaskRecipe)
     search: SearchSettings = field(default_factory=SearchSettings)
     teacher_training: TrainingSettings = field(default_factory=TrainingSettings)
+    supervision: Supervision = field(default_factory=Supervision)
     distill: DistillSettings = field(default_factory=DistillSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
@@ -71,10 +75,8 @@ def load_recipe(path: Path) -> Recipe:
     Paths in it are relative to the recipe's folder.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise OptionError(f"{path}: no such recipe") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = tomllib.loads(read_small(path).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: cannot be read as TOML ({error})") from error
     try:
         return _recipe(data, path.parent)
@@ -83,7 +85,7 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def _recipe(data: dict[str, Any], base: Path) -> Recipe:
-    tables = ("task", "data", "search", "teacher", "distill", "export")
+    tables = ("task", "data", "search", "teacher", "label", "distill", "export")
     if unknown := sorted(set(data) - {*tables, "seed", "control"}):
         raise OptionError(
             f"unknown key {unknown[0]!r}; known: {', '.join((*tables, 'seed', 'control'))}"
@@ -97,14 +99,19 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     control = data.get("control", True)
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")
+    label = _label(data["label"], data["teacher"], base)
+    of_labels = {f.name for f in fields(Supervision)} & data["teacher"].keys()
+    supervision = {key: data["teacher"].pop(key) for key in sorted(of_labels)}
     teacher, teacher_training = _split(data["teacher"], seed, FreshStudent(dropout=0.1))
     distill, training = _split(data["distill"], seed, FreshStudent())
     return Recipe(
         data=_data(data["data"], base),
-        teacher=_teacher(teacher, base),
+        teacher=_teacher(teacher, base) if label.is_run else None,
+        label=label,
         task=_task(data["task"]),
         search=_search(data["search"], seed, base),
         teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
+        supervision=_build(Supervision, supervision, "teacher"),
         distill=_build(DistillSettings, distill, "distill"),
         training=_build(TrainingSettings, training, "distill"),
         export=_build(ExportSettings, data["export"], "export"),
@@ -130,7 +137,7 @@ def _split(
 
 def _data(table: dict[str, Any], base: Path) -> DataRecipe:
     table = dict(table)
-    named = {f.name for f in fields(Fields)}
+    named = {f.name for f in fields(Fields)} - {"id"}  # of [label]
     own = {key: table.pop(key) for key in sorted(table.keys() & named)}
     for key in ("train", "unlabelled", "test"):
         table[key] = _path(table.get(key), base, f"[data] {key}")
@@ -147,10 +154,30 @@ def _teacher(table: dict[str, Any], base: Path) -> ModelSource:
         if not isinstance(table["architecture"], dict):
             raise OptionError("[teacher] architecture must be a table")
         table["architecture"] = Architecture.from_json(table["architecture"])
-    checkpoint = table.get("checkpoint")
-    if isinstance(checkpoint, str) and (base / checkpoint).is_dir():
-        table["checkpoint"] = str(base / checkpoint)
+    if isinstance(table.get("checkpoint"), str):
+        table["checkpoint"] = _local(table["checkpoint"], base)
     return _build(ModelSource, table, "teacher")
+
+
+def _label(table: dict[str, Any], teacher: dict[str, Any], base: Path) -> LabelSource:
+    table = dict(table)
+    teachers = table.get("teachers", [])
+    if not isinstance(teachers, list) or not all(isinstance(name, str) for name in teachers):
+        raise OptionError(f"[label] teachers must be a list of folders or names, not {teachers!r}")
+    table["teachers"] = tuple(_local(name, base) for name in teachers)
+    if "soft_labels" in table:
+        table["soft_labels"] = _path(table["soft_labels"], base, "[label] soft_labels")
+    source = _build(LabelSource, {"max_length": teacher.get("max_length", 400)} | table, "label")
+    if teacher and not source.is_run:
+        raise OptionError(
+            "give either [teacher], to be trained, or [label] teachers or soft_labels"
+        )
+    return source
+
+
+def _local(name: str, base: Path) -> str:
+    """A folder beside the recipe, or a hub name."""
+    return str(base / name) if (base / name).is_dir() else name
 
 
 def _search(table: dict[str, Any], seed: int, base: Path) -> SearchSettings:
@@ -178,23 +205,44 @@ def _path(value: object, base: Path, name: str) -> Path:
 
 
 def _build(kind: type[Built], table: Mapping[str, Any], name: str) -> Built:
-    known = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
+    known = get_type_hints(kind, localns=_late_names())
     if unknown := sorted(set(table) - set(known)):
         raise OptionError(f"[{name}] unknown key {unknown[0]!r}; known: {', '.join(known)}")
     for key, value in table.items():
-        if not _same_type(known[key], value):
-            wanted = type(known[key]).__name__
-            raise OptionError(f"[{name}] {key} must be of type {wanted}, not {value!r}")
+        if not _fits(known[key], value):
+            raise OptionError(f"[{name}] {key} must be {_words(known[key])}, not {value!r:.80}")
     try:
         return kind(**table)
     except TypeError as error:  # a key is missing
         raise OptionError(f"[{name}] {error}") from error
 
 
-def _same_type(default: object, value: object) -> bool:
-    """Whether `value` can stand for a key with this default; a whole number serves as float."""
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, str | int):
-        return type(value) is type(default)
-    return True
+def _late_names() -> dict[str, Any]:
+    """Types that the verbs import when they run, since what defines them is slow to import."""
+    from codewren.search.result import Formula, Proxy
+    from codewren_export import Quant
+
+    return {"Formula": Formula, "Proxy": Proxy, "Quant": Quant}
+
+
+def _fits(hint: Any, value: object) -> bool:
+    """Whether `value` may stand for a key of this type; a whole number serves as float."""
+    choices = get_args(hint)
+    if get_origin(hint) is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in choices)
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(item, choices[0]) for item in value)
+    if choices:
+        return any(_fits(choice, value) for choice in choices)
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is hint if hint in (int, bool) else isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    choices = get_args(hint)
+    if get_origin(hint) is Literal:
+        return " or ".join(map(str, choices))
+    if choices:
+        return " or ".join(_words(choice) for choice in choices if choice is not type(None))
+    return f"of type {hint.__name__}"

@@ -10,12 +10,14 @@
     report.json, report.md, report.png  evaluate
 
 A step's JSON is written last and names the sha256 of all that the step depends on: if it is
-there and agrees, the step is complete and is skipped.
+there and agrees, the step is complete and is skipped. It names its own sha256 too, so that one
+that was changed afterwards is not believed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -28,7 +30,21 @@ from codewren_runtime.errors import OptionError
 from codewren_runtime.files import read_json, sha256_of, write_json
 from codewren_runtime.types import Task
 
-__all__ = ["Run", "Step"]
+__all__ = ["Run", "Step", "read_marker"]
+
+CHECKSUM = "checksum"
+
+
+def read_marker(path: Path) -> dict[str, Any]:
+    """What a step's JSON says; OptionError if it is none, or is not as the step wrote it.
+
+    Those of former versions have no checksum, and are read as they are.
+    """
+    data = read_json(path)
+    checksum = data.pop(CHECKSUM, None)
+    if checksum not in (None, sha256_of(data)):
+        raise OptionError(f"{path}: was changed since it was written; make it again with --force")
+    return data
 
 
 @dataclass(frozen=True)
@@ -47,15 +63,18 @@ class Step:
     def result(self) -> dict[str, Any] | None:
         """What the step left, if it is complete and its inputs are unchanged."""
         try:
-            data = read_json(self.marker)
+            data = read_marker(self.marker)
         except OptionError:  # missing, half-made or of another version: the step is not complete
             return None
         return data if data.get("identity") == self.identity else None
 
     def finish(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Mark the step complete with its results."""
-        write_json(self.marker, {"identity": self.identity, "inputs": dict(self.inputs), **data})
-        return read_json(self.marker)
+        data = {"identity": self.identity, "inputs": dict(self.inputs), **data}
+        # As JSON has it: keys are strings there, and tuples lists.
+        checksum = sha256_of(json.loads(json.dumps(data)))
+        write_json(self.marker, {**data, CHECKSUM: checksum})
+        return read_marker(self.marker)
 
 
 @dataclass
@@ -107,9 +126,11 @@ class Run:
         if known is None or self.force:
             write_json(self.path("task.json"), task.to_json())
         elif known != task:
+            old, new = known.to_json(), task.to_json()
+            other = next(key for key in old if old[key] != new[key])
             raise OptionError(
-                f"{self.path('task.json')}: this run is for {known.kind} {list(known.labels)}, not "
-                f"{task.kind} {list(task.labels)}; use another --run, or --force"
+                f"{self.path('task.json')}: this run's task has the {other} {old[other]!r}, not "
+                f"{new[other]!r}; use another --run, or --force"
             )
 
 

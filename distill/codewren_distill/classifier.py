@@ -3,21 +3,26 @@
 config.json, model.safetensors    the model or, for siamese pairs, the encoder alone
 pair_head.safetensors             siamese pairs only
 ngrams.safetensors                a student's linear model of n-grams, if it has one
+text_head.safetensors             encoders that have no classification head of their own
 tokenizer.json, …                 the tokenizer
 classifier.json                   task, max_length, whose tokenizer, pair head; written last
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.checkpoints import load_encoder, load_model, load_tokenizer
+from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
 from codewren_distill.ngrams import NgramBag
 from codewren_distill.pair_heads import PAIR_HEADS
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
@@ -31,6 +36,7 @@ __all__ = ["CARD", "Classifier", "load_classifier", "save_classifier"]
 CARD = "classifier.json"
 HEAD = "pair_head.safetensors"
 NGRAMS = "ngrams.safetensors"
+TEXT_HEAD = "text_head.safetensors"
 
 TextSide = SiameseText | CrossText
 
@@ -62,13 +68,11 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
         (folder / CARD).unlink(missing_ok=True)
         classifier.core.save_pretrained(folder)
         if isinstance(classifier.model, SiameseModel):
-            head = {
-                k: v.detach().cpu().contiguous()
-                for k, v in classifier.model.head.state_dict().items()
-            }
-            save_file(head, folder / HEAD)
+            _save_head(classifier.model.head, folder / HEAD)
+        elif isinstance(classifier.model, PooledModel):
+            _save_head(classifier.model.head, folder / TEXT_HEAD)
         elif classifier.model.ngrams is not None:
-            save_file(classifier.model.ngrams.state_dict(), folder / NGRAMS)
+            _save_head(classifier.model.ngrams, folder / NGRAMS)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     _save_tokenizer(classifier, folder)
@@ -81,6 +85,10 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
             **_pair_head_kind(classifier),
         },
     )
+
+
+def _save_head(head: nn.Module, path: Path) -> None:
+    save_file({k: v.detach().cpu().contiguous() for k, v in head.state_dict().items()}, path)
 
 
 def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa") -> Classifier:
@@ -99,76 +107,68 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
         )
     else:
         tokenizer = load_tokenizer(str(folder), max_length)
+    # The default of transformers is sdpa where the architecture has it.
+    options: dict[str, str] = {} if attention == "sdpa" else {"attn_implementation": attention}
     if task.kind == "pair" and (folder / HEAD).is_file():
         kind = card.get("pair_head", "difference")
         if kind not in PAIR_HEADS:
             raise ModelError(f"{folder / CARD}: pair head {kind!r} is unknown; make it again")
-        siamese = _load_siamese(folder, kind, attention)
+        siamese = _load_siamese(folder, kind, options)
         return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, max_length)
-    core = load_pretrained(
-        AutoModelForSequenceClassification, str(folder), attn_implementation=attention
-    )
-    model = SequenceModel(core, _load_ngrams(folder))
-    return Classifier(model, text_side(task, tokenizer), task, max_length)
+    if (folder / TEXT_HEAD).is_file():
+        model: SequenceModel = _load_pooled(folder, task)
+    else:
+        core, _ = load_model(AutoModelForSequenceClassification, str(folder), **options)
+        model = SequenceModel(core, _load_ngrams(folder))
+    return Classifier(model, text_side(task, tokenizer, model.model.config), task, max_length)
 
 
-def text_side(task: Task, tokenizer: CodeTokenizer | TransformersTokenizer) -> TextSide:
-    """The text side of a `SequenceModel`: cross-encoding for pairs."""
+def text_side(
+    task: Task, tokenizer: CodeTokenizer | TransformersTokenizer, config: Any
+) -> TextSide:
+    """The text side of a `SequenceModel` of that configuration: cross-encoding for pairs."""
     if task.kind == "single":
         return SiameseText(tokenizer, pairs=False)
     if isinstance(tokenizer, TransformersTokenizer):
-        return CrossText(tokenizer)
+        return CrossText(tokenizer, token_types=getattr(config, "type_vocab_size", 0) > 1)
     raise ModelError("a pair model with a tokenizer of its own needs its pair_head.safetensors")
 
 
-def load_pretrained(kind: Any, name: str, **options: Any) -> Any:
-    """`kind.from_pretrained`, safe formats only, no remote code; ModelError in one line."""
+def _load_siamese(folder: Path, kind: str, options: dict[str, str]) -> SiameseModel:
     try:
-        return kind.from_pretrained(name, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        first_line = (
-            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        )
-        raise ModelError(
-            f"{name}: not a model that transformers can load here ({first_line[:200]}); give a "
-            "folder with config.json and model.safetensors, or a hub name if a hub is reachable"
-        ) from error
-
-
-def load_tokenizer(name: str, max_length: int) -> TransformersTokenizer:
-    """A transformers tokenizer; raises ModelError if there is none or it has no pad token."""
-    from transformers import AutoTokenizer
-
-    tokenizer = load_pretrained(AutoTokenizer, name)
-    if tokenizer.pad_token_id is None:
-        raise ModelError(f"{name}: its tokenizer has no pad token; set one and save it again")
-    return TransformersTokenizer(tokenizer, max_length)
-
-
-def _load_siamese(folder: Path, kind: str, attention: str) -> SiameseModel:
-    options = {"attn_implementation": attention}
-    try:
-        encoder = load_pretrained(AutoModel, str(folder), add_pooling_layer=False, **options)
-    except TypeError:  # architectures without a pooler take no such option
-        encoder = load_pretrained(AutoModel, str(folder), **options)
-    try:
+        encoder = load_encoder(str(folder), add_pooling_layer=False, **options)
+    except ModelError:  # architectures without a pooler take no such option
+        encoder = load_encoder(str(folder), **options)
+    with _reading(folder / HEAD):
         head = PAIR_HEADS[kind].from_state(load_file(folder / HEAD))
-    except (SafetensorError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{folder / HEAD}: damaged ({error})") from error
     return SiameseModel(encoder, head)
+
+
+def _load_pooled(folder: Path, task: Task) -> PooledModel:
+    encoder = load_encoder(str(folder))
+    model = PooledModel(encoder, int(encoder.config.hidden_size), len(task.labels))
+    with _reading(folder / TEXT_HEAD):
+        model.head.load_state_dict(load_file(folder / TEXT_HEAD))
+    return model
 
 
 def _load_ngrams(folder: Path) -> NgramBag | None:
     if not (folder / NGRAMS).is_file():
         return None
-    try:
+    with _reading(folder / NGRAMS):
         state = load_file(folder / NGRAMS)
         buckets, columns = state["table"].shape
         bag = NgramBag(buckets, columns + 1)
         bag.load_state_dict(state)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{folder / NGRAMS}: damaged ({error})") from error
     return bag
+
+
+@contextlib.contextmanager
+def _reading(head: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{head}: damaged ({error}); make the folder again") from error
 
 
 def _pair_head_kind(classifier: Classifier) -> dict[str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, bincount
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, mse_loss
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["Loss", "LossKind", "distillation_loss", "hard_label_loss"]
+__all__ = ["Loss", "LossKind", "balanced_loss", "distillation_loss", "hard_label_loss"]
 
 LossKind = Literal["kl", "mse"]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -19,6 +19,20 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def hard_label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of logits (b, labels) against label indices (b,)."""
     return cross_entropy(logits.float(), labels)
+
+
+def balanced_loss(labels: Tensor, count: int) -> Loss:
+    """Cross-entropy where each row weighs the inverse of the share of its label in `labels`.
+
+    rows / (count · rows of the label): King & Zeng 2001, as scikit-learn's "balanced".
+    """
+    of_label = bincount(labels, minlength=count).clamp_min(1)
+    weights = len(labels) / (count * of_label.float())
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropy(logits.float(), labels, weight=weights.to(logits.device))
+
+    return loss
 
 
 def distillation_loss(kind: LossKind, temperature: float) -> Loss:

@@ -72,3 +72,26 @@ class SequenceModel(nn.Module):
         if self.ngrams is None:
             return logits
         return logits + cast(Tensor, self.ngrams(batch["input_ids"], batch["attention_mask"]))
+
+
+class PooledModel(SequenceModel):
+    """An encoder without a head of its own, the mean of its real tokens, and a head of ours.
+
+    Dense, tanh, out, as RoBERTa's classification head; mean pooling because a T5 has no token
+    that stands for the text.
+    """
+
+    def __init__(self, encoder: nn.Module, hidden_size: int, num_labels: int) -> None:
+        super().__init__(encoder)
+        self.head = nn.Sequential(
+            nn.Dropout(0.1),
+            nn.Linear(hidden_size, hidden_size),
+            nn.Tanh(),
+            nn.Dropout(0.1),
+            nn.Linear(hidden_size, num_labels),
+        )
+
+    def forward(self, **batch: Tensor) -> Tensor:
+        """Logits (b, labels)."""
+        hidden = self.model(**batch).last_hidden_state
+        return cast(Tensor, self.head(mean_pool(hidden, batch["attention_mask"])))

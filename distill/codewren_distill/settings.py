@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["FreshStudent", "TrainingSettings"]
+__all__ = ["FreshStudent", "Supervision", "TrainingSettings"]
 
 MAX_NGRAMS = 1 << 24
 
@@ -35,6 +35,32 @@ class FreshStudent:
             raise OptionError(f"pair_head is difference or shared, not {self.pair_head!r}")
         if self.embeddings not in ("random", "cooccurrence"):
             raise OptionError(f"embeddings are random or cooccurrence, not {self.embeddings!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """How a classifier learns from plain labels.
+
+    `valid_share` of the rows are held out, unless a file of such rows is given: with either, the
+    weights of the epoch with the lowest loss on them are kept, and training ends after
+    `patience` epochs without a lower one (0: never). `class_weights` balanced weighs a row by
+    the inverse of its label's share. `freeze_layers` keeps the embeddings and so many of the
+    lowest layers as they are.
+    """
+
+    valid_share: float = 0.0
+    patience: int = 2
+    class_weights: Literal["none", "balanced"] = "none"
+    freeze_layers: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.valid_share < 1:
+            raise OptionError(f"valid_share must be from 0, below 1, not {self.valid_share}")
+        for name in ("patience", "freeze_layers"):
+            if getattr(self, name) < 0:
+                raise OptionError(f"{name} must be at least 0, not {getattr(self, name)}")
+        if self.class_weights not in ("none", "balanced"):
+            raise OptionError(f"class_weights are none or balanced, not {self.class_weights!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from codewren_runtime.errors import DataError
 from codewren_runtime.files import atomic_path
 from codewren_runtime.types import Example
 
-__all__ = ["SoftLabels", "example_key"]
+__all__ = ["SoftLabels", "example_key", "mean_of"]
 
 
 def example_key(example: Example) -> bytes:
@@ -86,3 +86,20 @@ class SoftLabels:
         return cls(
             teacher, labels, {key.tobytes(): row for key, row in zip(keys, rows, strict=True)}
         )
+
+
+def mean_of(teachers: Sequence[SoftLabels]) -> SoftLabels:
+    """Log of the mean of the teachers' probabilities, on the examples that all have labelled.
+
+    Probabilities at temperature 1, and not logits: the scale of logits differs from teacher to
+    teacher, so that in their mean the one with the largest would outvote the rest. The log
+    makes logits of the mean again, whose softmax it is (Lakshminarayanan et al., NeurIPS 2017,
+    section 2.4 average probabilities likewise).
+    """
+    first, *others = teachers
+    keys = [key for key in first.logits if all(key in other.logits for other in others)]
+    stacked = np.stack([[soft.logits[key] for key in keys] for soft in teachers]).astype(np.float64)
+    log_probabilities = stacked - np.logaddexp.reduce(stacked, axis=-1, keepdims=True)
+    mean = np.logaddexp.reduce(log_probabilities, axis=0) - np.log(len(teachers))
+    rows = mean.astype(np.float32)
+    return SoftLabels(first.teacher, first.labels, dict(zip(keys, rows, strict=True)))

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
-from codewren_distill.classifier import (
-    CARD,
-    Classifier,
-    load_classifier,
-    load_pretrained,
+from codewren_distill.checkpoints import (
+    base_of,
+    is_encoder_decoder,
+    load_config,
+    load_encoder,
+    load_model,
     load_tokenizer,
-    text_side,
 )
-from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.classifier import CARD, Classifier, load_classifier, text_side
+from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
 from codewren_distill.pair_heads import PairHead
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import ModelError
@@ -24,6 +25,9 @@ from codewren_runtime.files import file_sha256, sha256_of
 from codewren_runtime.types import Task
 
 __all__ = ["PairEncoding", "classifier_hash", "load_teacher", "new_from_checkpoint"]
+
+# Files that decide answers: weights, configuration, tokenizer.
+PARTS = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 PairEncoding = Literal["siamese", "cross"]
 
@@ -37,7 +41,7 @@ def load_teacher(name: str, task: Task, max_length: int) -> Classifier:
     if (Path(name) / CARD).is_file():
         teacher = load_classifier(Path(name))
     else:
-        model = _sequence_model(name, task, trained_head=True)
+        model = SequenceModel(_sequence_model(name, task, trained_head=True))
         teacher = _classifier(model, name, task, max_length)
     if teacher.task.labels != task.labels or teacher.task.kind != task.kind:
         raise ModelError(
@@ -53,8 +57,13 @@ def new_from_checkpoint(
     """A pre-trained encoder with a fresh head, to be fine-tuned on the task."""
     torch.manual_seed(seed)
     if task.kind == "single" or pair_encoding == "cross":
-        return _classifier(_sequence_model(name, task, trained_head=False), name, task, max_length)
-    encoder = load_pretrained(AutoModel, name)
+        if is_encoder_decoder(name):
+            encoder = load_encoder(name)
+            size = int(encoder.config.hidden_size)
+            return _classifier(PooledModel(encoder, size, len(task.labels)), name, task, max_length)
+        model = SequenceModel(_sequence_model(name, task, trained_head=False))
+        return _classifier(model, name, task, max_length)
+    encoder = load_encoder(name)
     head = PairHead(int(encoder.config.hidden_size), len(task.labels))
     tokenizer = load_tokenizer(name, _window(encoder.config, max_length))
     text = SiameseText(tokenizer, pairs=True)
@@ -68,27 +77,26 @@ def classifier_hash(name: str) -> str:
     """
     folder = Path(name)
     if folder.is_dir():
-        parts = sorted(p for p in folder.iterdir() if p.suffix in {".safetensors", ".json", ".txt"})
-        return sha256_of({p.name: file_sha256(p) for p in parts if p.name != "metrics.json"})
-    config = load_pretrained(AutoConfig, name)
+        parts = sorted(p for p in folder.iterdir() if p.suffix in PARTS)
+        hashes = {p.name: file_sha256(p) for p in parts if p.name != "metrics.json"}
+        base = base_of(name)
+        return sha256_of(hashes if base is None else hashes | {"base of": classifier_hash(base)})
+    config = load_config(name)
     return sha256_of({"name": name, "commit": getattr(config, "_commit_hash", None)})
 
 
 def _sequence_model(name: str, task: Task, *, trained_head: bool) -> Any:
-    labels = (
-        {}
-        if trained_head
-        else {
-            "num_labels": len(task.labels),
-            "id2label": dict(enumerate(task.labels)),
-            "label2id": {label: i for i, label in enumerate(task.labels)},
-            "ignore_mismatched_sizes": True,
-        }
-    )
-    model, info = load_pretrained(
-        AutoModelForSequenceClassification, name, output_loading_info=True, **labels
-    )
-    if trained_head and info["missing_keys"]:
+    labels: dict[str, Any] = {
+        "num_labels": len(task.labels),
+        "id2label": dict(enumerate(task.labels)),
+        "label2id": {label: i for i, label in enumerate(task.labels)},
+        "ignore_mismatched_sizes": True,
+    }
+    # The base of an adapter knows nothing of its labels; a checkpoint is asked for its own.
+    if trained_head and base_of(name) is None:
+        labels = {}
+    model, missing = load_model(AutoModelForSequenceClassification, name, **labels)
+    if trained_head and missing:
         raise ModelError(f"{name}: has no trained classification head; run finetune on it first")
     if model.config.num_labels != len(task.labels):
         raise ModelError(
@@ -97,9 +105,12 @@ def _sequence_model(name: str, task: Task, *, trained_head: bool) -> Any:
     return model
 
 
-def _classifier(model: Any, name: str, task: Task, max_length: int) -> Classifier:
-    tokenizer = load_tokenizer(name, _window(model.config, max_length))
-    return Classifier(SequenceModel(model), text_side(task, tokenizer), task, tokenizer.max_length)
+def _classifier(model: SequenceModel, name: str, task: Task, max_length: int) -> Classifier:
+    config: Any = model.model.config
+    tokenizer = load_tokenizer(name, _window(config, max_length))
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_id
+    return Classifier(model, text_side(task, tokenizer, config), task, tokenizer.max_length)
 
 
 def _window(config: Any, max_length: int) -> int:

@@ -75,10 +75,15 @@ class SiameseText:
 
 
 class CrossText:
-    """Encodes both texts of a pair as one sequence (cross-encoding)."""
+    """Encodes both texts of a pair as one sequence (cross-encoding).
 
-    def __init__(self, tokenizer: TransformersTokenizer) -> None:
+    `token_types` is whether the model has more than one.
+    """
+
+    def __init__(self, tokenizer: TransformersTokenizer, *, token_types: bool) -> None:
         self.tokenizer = tokenizer
+        own = tokenizer.tokenizer
+        self.token_types = token_types and "token_type_ids" in own.model_input_names
 
     def encode(self, example: Example) -> Encoded:
         """One tuple of ids for the pair; DataError for a single text."""
@@ -86,11 +91,11 @@ class CrossText:
         return (tuple(self.tokenizer.encode_pair(example.text, example.text2 or "")),)
 
     def collate(self, rows: Sequence[Encoded]) -> Batch:
-        """Pad through the teacher's own tokenizer, which knows its token types."""
-        own = self.tokenizer.tokenizer
+        """Pad, and number the two texts for a model that has types of tokens."""
         batch = pad([row[0] for row in rows], self.tokenizer)
-        if "token_type_ids" in own.model_input_names:
-            batch["token_type_ids"] = self._token_types(batch["input_ids"], own.sep_token_id)
+        if self.token_types:
+            separator = self.tokenizer.tokenizer.sep_token_id
+            batch["token_type_ids"] = self._token_types(batch["input_ids"], separator)
         return batch
 
     def _token_types(self, input_ids: torch.Tensor, separator: int) -> torch.Tensor:

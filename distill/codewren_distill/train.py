@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from codewren_distill.classifier import Classifier, save_classifier
-from codewren_distill.losses import Loss, LossKind, distillation_loss, hard_label_loss
+from codewren_distill.early_stopping import EarlyStopping
+from codewren_distill.freezing import freeze_layers
+from codewren_distill.losses import (
+    Loss,
+    LossKind,
+    balanced_loss,
+    distillation_loss,
+    hard_label_loss,
+)
 from codewren_distill.memory import pair_lesson
 from codewren_distill.models import SequenceModel
 from codewren_distill.ngrams import fit_ngrams
 from codewren_distill.objectives import Answers, Lesson
 from codewren_distill.scoring import encode_all
-from codewren_distill.settings import TrainingSettings
+from codewren_distill.settings import Supervision, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
 from codewren_distill.training import STATE, Report, fit
 from codewren_runtime.errors import DataError
 from codewren_runtime.types import Example
 
-__all__ = ["discard_state", "distill", "finetune"]
+__all__ = ["Trained", "discard_state", "distill", "finetune"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training took and, of validation rows, the loss after each epoch."""
+
+    seconds: float
+    valid_losses: tuple[float, ...] = ()
 
 
 def finetune(
@@ -33,14 +50,25 @@ def finetune(
     *,
     identity: str,
     report: Report | None = None,
-) -> float:
-    """Train on plain labels and save into `folder`; returns the seconds of training."""
-    labels = [example.label for example in examples]
-    if any(label is None for label in labels):
-        raise DataError("finetune needs a label on every row")
-    targets = torch.tensor(labels)
-    lesson = _lesson(classifier, examples, targets, hard_label_loss, settings)
-    return _train(classifier, lesson, settings, folder, identity, report)
+    supervision: Supervision | None = None,
+    valid: Sequence[Example] = (),
+) -> Trained:
+    """Train on plain labels and save into `folder`.
+
+    With `valid`, labelled rows that train nothing, the best epoch's weights are kept.
+    """
+    supervision = supervision or Supervision()
+    targets = _labels(examples)
+    balanced = supervision.class_weights == "balanced"
+    loss = balanced_loss(targets, len(classifier.task.labels)) if balanced else hard_label_loss
+    freeze_layers(classifier.core, supervision.freeze_layers)
+    lesson = _lesson(classifier, examples, targets, loss, settings)
+    stopping = None
+    if valid:
+        rows = Lesson(encode_all(classifier, valid), _labels(valid), classifier.text, Answers(loss))
+        stopping = EarlyStopping(rows, loss, supervision.patience)
+    seconds = _train(classifier, lesson, settings, folder, identity, report, stopping)
+    return Trained(seconds, tuple(stopping.losses) if stopping is not None else ())
 
 
 def distill(
@@ -64,6 +92,13 @@ def distill(
     targets = torch.from_numpy(soft_labels.matrix(examples))
     lesson = _lesson(student, examples, targets, distillation_loss(loss, temperature), settings)
     return _train(student, lesson, settings, folder, identity, report)
+
+
+def _labels(examples: Sequence[Example]) -> Tensor:
+    labels = [example.label for example in examples]
+    if any(label is None for label in labels):
+        raise DataError("finetune needs a label on every row")
+    return torch.tensor(labels)
 
 
 def discard_state(folder: Path) -> None:
@@ -93,7 +128,16 @@ def _train(
     folder: Path,
     identity: str,
     report: Report | None,
+    stopping: EarlyStopping | None = None,
 ) -> float:
-    position = fit(classifier, lesson, settings, folder=folder, identity=identity, report=report)
+    position = fit(
+        classifier,
+        lesson,
+        settings,
+        folder=folder,
+        identity=identity,
+        report=report,
+        stopping=stopping,
+    )
     save_classifier(classifier, folder)
     return position.seconds

@@ -24,6 +24,7 @@ from codewren_distill.batches import LengthBuckets, Rows, by_length, row_length
 from codewren_distill.checkpoint import Position, below, restore, store
 from codewren_distill.classifier import Classifier
 from codewren_distill.devices import precision
+from codewren_distill.early_stopping import EarlyStopping
 from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson
 from codewren_distill.settings import TrainingSettings
@@ -60,14 +61,15 @@ def fit(
     folder: Path,
     identity: str,
     report: Report | None = None,
+    stopping: EarlyStopping | None = None,
 ) -> Position:
-    """Train `classifier.model` in place.
+    """Train `classifier.model` in place; with `stopping` it ends with the best epoch's weights.
 
     Writes `training_state/` in `folder` now and then and at the end of every epoch, and
     resumes from it when `identity` is the same; `log.jsonl` gets one line per step.
     Raises ModelError when the loss is no longer a number.
     """
-    trainer = _Trainer(classifier, lesson, settings, folder, identity, report)
+    trainer = _Trainer(classifier, lesson, settings, folder, identity, report, stopping)
     position = trainer.run()
     classifier.model.eval()
     return position
@@ -82,9 +84,11 @@ class _Trainer:
         folder: Path,
         identity: str,
         report: Report | None,
+        stopping: EarlyStopping | None,
     ) -> None:
         self.classifier, self.lesson, self.settings = classifier, lesson, settings
         self.folder, self.identity, self.report = folder, identity, report
+        self.stopping = stopping
         self.state_path = folder / STATE
         self.accelerator = Accelerator(mixed_precision=precision())
         self.model = self.accelerator.prepare(classifier.model)
@@ -105,6 +109,8 @@ class _Trainer:
         log = _Log(self.folder / LOG, self.position.step)
         self.model.train()
         for epoch in range(self.position.step // per_epoch, self.settings.epochs):
+            if self.stopping is not None and self.stopping.over:
+                break
             buckets = LengthBuckets(
                 lengths,
                 batch_size,
@@ -114,10 +120,12 @@ class _Trainer:
             )
             loader = DataLoader(rows, batch_sampler=buckets, collate_fn=self._collate)
             self._epoch(self.accelerator.prepare(loader), epoch, log)
+            if self.stopping is not None:
+                self.stopping.judge(self._kept())
             self._store()
+        kept = self.stopping.best if self.stopping is not None else self._kept().state_dict()
         self.classifier.model = self._bare().cpu()
-        if self.average is not None:
-            self.classifier.model.load_state_dict(self.average.module.state_dict())
+        self.classifier.model.load_state_dict(kept)
         return self.position
 
     def _epoch(self, loader: Any, epoch: int, log: _Log) -> None:
@@ -132,7 +140,9 @@ class _Trainer:
                 log.write(progress)
                 if self.report is not None:
                     self.report(progress)
-            if now - stored >= self.settings.checkpoint_seconds:
+            # At the end of an epoch the state is stored with what early stopping says of it.
+            at_end = self.position.step % (self.steps // self.settings.epochs) == 0
+            if now - stored >= self.settings.checkpoint_seconds and not at_end:
                 self._store()
                 stored = time.monotonic()
 
@@ -166,11 +176,17 @@ class _Trainer:
     def _bare(self) -> Any:
         return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
 
+    def _kept(self) -> Any:
+        """The model whose weights count: the moving average where there is one."""
+        return self._bare() if self.average is None else self.average.module
+
     def _store(self) -> None:
         if self.accelerator.is_main_process:
             more = {f"objective.{k}": v for k, v in self.lesson.objective.state().items()}
             if self.average is not None:
                 more |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+            if self.stopping is not None:
+                more |= {f"stopping.{k}": v for k, v in self.stopping.state().items()}
             parts = self._bare(), self.optimizer, self.position, self.identity
             store(self.state_path, *parts, more)
         self.accelerator.wait_for_everyone()
@@ -183,6 +199,8 @@ class _Trainer:
         self.lesson.objective.load_state(below("objective.", more))
         if self.average is not None:
             self.average.load_state_dict(below("average.", more))
+        if self.stopping is not None:
+            self.stopping.load_state(below("stopping.", more))
 
 
 class _Log:

@@ -33,7 +33,7 @@ def read_zip(path: str, required: Limits, *, optional: Limits, total: int) -> Pa
     """The entries of a zip and its size; raises BundleError unless exactly those are there."""
     try:
         data = _read_file(path, total)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         raise BundleError(_os_reason(error)) from error
     limits = {**required, **optional}
     count, at = _read_end(data, len(limits))
@@ -161,7 +161,7 @@ def _check_size(name: str, size: int, limit: int) -> None:
         raise BundleError(f"{name} claims {size:,} bytes, at most {limit:,} are allowed")
 
 
-def _os_reason(error: OSError) -> str:
+def _os_reason(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file; compress export makes one"
-    return f"cannot be read ({error.strerror or error})"
+    return f"cannot be read ({getattr(error, 'strerror', None) or error})"

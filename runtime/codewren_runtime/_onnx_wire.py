@@ -10,6 +10,8 @@ Field numbers are those of onnx.proto (github.com/onnx/onnx, IR version 8).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from math import prod
 
 from codewren_runtime.errors import BundleError
@@ -59,6 +61,8 @@ REFUSED = {
     ("Tensor", 13): "keeps data in another file",
     ("Tensor", 14): "keeps data in another file",
 }
+# Where one of these stands twice, protobuf makes one message of both, which nobody has checked.
+SINGLE = {("Model", 7), ("Attribute", 5)}
 # float32, uint8, int8, int32, int64, float16, int4 (two a byte)
 ITEM_BITS = {1: 32, 2: 8, 3: 8, 6: 32, 7: 64, 10: 16, 22: 4}
 
@@ -118,7 +122,10 @@ class _Walk:
             if wire not in (VARINT, BYTES):
                 raise KeyError(wire)
             if kind in FIELDS:
+                if (message, number) in SINGLE and number in values:
+                    raise self._refusal("has a part twice that stands once")
                 begin, stop = _span(value)
+                values.setdefault(number, [])
                 self.pending.append((kind, begin, stop))
             else:
                 values.setdefault(number, []).append(value)
@@ -143,7 +150,7 @@ class _Walk:
 
     def _check_tensor(self, values: dict[int, list[Span | int]]) -> None:
         """The declared shape takes exactly the bytes that are there."""
-        dims = [dim for value in values.get(1, []) for dim in self._integers(value)]
+        dims = list(islice(self._dims(values), MAX_RANK + 1))  # more would take long to multiply
         kinds = values.get(2, [])
         if len(kinds) != 1 or kinds[0] not in ITEM_BITS:
             raise self._refusal("holds numbers of another type")
@@ -153,15 +160,16 @@ class _Walk:
         if len(spans) > 1 or len(dims) > MAX_RANK or declared != size:
             raise self._refusal("declares a tensor of another size than its data")
 
-    def _integers(self, value: Span | int) -> list[int]:
+    def _dims(self, values: dict[int, list[Span | int]]) -> Iterator[int]:
         """A repeated number is written packed or one by one."""
-        if isinstance(value, int):
-            return [value]
-        numbers, (at, end) = [], value
-        while at < end:
-            number, at = _varint(self.data, at)
-            numbers.append(number)
-        return numbers
+        for value in values.get(1, []):
+            if isinstance(value, int):
+                yield value
+                continue
+            at, end = value
+            while at < end:
+                number, at = _varint(self.data, at)
+                yield number
 
     def _text(self, values: dict[int, list[Span | int]], number: int) -> str:
         spans = values.get(number, [])

@@ -1,4 +1,4 @@
-"""JSON as its standard has it: no NaN, and no name that stands twice in an object.
+"""JSON as its standard has it: no NaN, no half characters, no name twice in an object.
 
 Of two values by one name each reader takes another, so that what was checked need not be what
 is used.
@@ -17,11 +17,14 @@ __all__ = ["read_object"]
 def read_object(name: str, data: bytes) -> dict[str, Any]:
     """The JSON object in `data`; BundleError names the entry `name` where there is none."""
     try:
-        value = json.loads(
-            data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_object
-        )
+        text = data.decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+        if "\\ud" in text.lower():  # JSON can escape what no output can hold
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise BundleError(f"{name} is not UTF-8: export it again") from error
+    except UnicodeEncodeError as error:
+        raise BundleError(f"{name} holds half a character: export it again") from error
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{name} is not JSON ({error}): export it again") from error
     if not isinstance(value, dict):

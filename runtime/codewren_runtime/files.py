@@ -22,19 +22,24 @@ __all__ = [
     "canonical_json",
     "file_sha256",
     "read_json",
+    "read_small",
     "sha256_of",
     "write_bytes",
     "write_json",
 ]
 
 SCHEMA = 1
+MAX_SMALL_BYTES = 100_000_000
+# Of a file name that is no UTF-8, halves of characters: \\udcff, which is JSON's own escape.
+ESCAPED = "backslashreplace"
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the name, on failure it goes.
 
-    Raises OptionError in one line where the folder cannot be made or written.
+    Raises OptionError in one line where the folder cannot be made, or the file not be written:
+    a full disk, say, or a folder that has the name.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +56,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise OptionError(
+            f"{path}: cannot be written ({error.strerror or error}); what was there before stays"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -70,7 +79,24 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write `data` with the schema number in front, atomically and readable by people."""
     text = json.dumps({"schema": SCHEMA, **data}, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, (text + "\n").encode())
+    write_bytes(path, (text + "\n").encode("utf-8", ESCAPED))
+
+
+def read_small(path: Path) -> bytes:
+    """The bytes of a file that people write: a recipe, say, and no endless device.
+
+    Raises OptionError in one line where there is none, or over `MAX_SMALL_BYTES`.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_SMALL_BYTES + 1)
+    except FileNotFoundError as error:
+        raise OptionError(f"{path}: no such file") from error
+    except OSError as error:
+        raise OptionError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if len(data) > MAX_SMALL_BYTES:
+        raise OptionError(f"{path}: over {MAX_SMALL_BYTES // 1_000_000} MB; give another file")
+    return data
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -79,11 +105,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises OptionError where the file is missing, is no JSON object or has another schema.
     """
     try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise OptionError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise OptionError(f"{path}: is a folder, expected a JSON file") from error
+        data = json.loads(read_small(path))
     except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: is not JSON ({error})") from error
     if not isinstance(data, dict):
@@ -100,7 +122,7 @@ def canonical_json(data: Any) -> bytes:
     text = json.dumps(
         data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
-    return text.encode()
+    return text.encode("utf-8", ESCAPED)
 
 
 def sha256_of(data: Any) -> str:

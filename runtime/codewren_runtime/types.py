@@ -116,10 +116,10 @@ class Task:
             )
         if len(self.labels) < 2:
             raise OptionError(f"task: at least two labels are needed, got {list(self.labels)}")
-        if len(set(self.labels)) != len(self.labels):
-            raise OptionError(f"task: labels repeat: {list(self.labels)}")
         if not all(isinstance(label, str) and label for label in self.labels):
             raise OptionError("task: every label must be a non-empty string")
+        if len(set(self.labels)) != len(self.labels):
+            raise OptionError(f"task: labels repeat: {list(self.labels)}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -66,7 +66,7 @@ def test_a_run_keeps_what_it_is_for(tmp_path: Path, checkpoint: Path, data: Data
     import_published(run, checkpoint, data, name="flaws", heads=2)
     with pytest.raises(OptionError, match="another architecture"):
         import_published(run, checkpoint, data, name="flaws", heads=4)
-    with pytest.raises(OptionError, match="this run is for"):
+    with pytest.raises(OptionError, match="this run's task has the"):
         import_published(run, checkpoint, data, name="other", heads=2)
     import_published(Run(run.folder, force=True), checkpoint, data, name="other", heads=4)
 

@@ -39,7 +39,9 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.data.train == tmp_path / "train.jsonl"
     assert recipe.data.fields.text == "code"
+    assert recipe.teacher is not None
     assert recipe.teacher.architecture is not None
+    assert recipe.label.is_run
     assert (recipe.teacher_training.epochs, recipe.training.epochs) == (2, 3)
     assert recipe.teacher_training.seed == recipe.training.seed == recipe.search.seed == 7
     assert recipe.distill.loss == "mse"
@@ -64,6 +66,9 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
         ("seed = 7", "seed = ", "TOML"),
         ('text = "code"', "text = 5", "text"),
         ('text = "code"', 'text1 = "code"', "--text2"),
+        ("[distill]", '[label]\nteachers = ["a"]\n[distill]', "either [teacher]"),
+        ("[distill]", '[label]\nteachers = "a"\n[distill]', "must be a list"),
+        ("[distill]", '[label]\nid = "idx"\n[distill]', "--soft-labels"),
     ],
 )
 def test_a_wrong_recipe_is_one_line_that_names_the_file(
@@ -78,8 +83,20 @@ def test_a_wrong_recipe_is_one_line_that_names_the_file(
     assert str(path) in str(caught.value)
 
 
+def test_a_recipe_without_a_teacher_says_where_answers_come_from(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    start, end = GOOD.split("[teacher]", maxsplit=1)[0], GOOD.split("[distill]")[1]
+    path.write_text(f'{start}[label]\nsoft_labels = "s.jsonl"\nid = "idx"\n[distill]{end}')
+    recipe = load_recipe(path)
+    assert recipe.teacher is None
+    assert (recipe.label.soft_labels, recipe.label.id) == (tmp_path / "s.jsonl", "idx")
+    (tmp_path / "one").mkdir()
+    path.write_text(f'{start}[label]\nteachers = ["one", "hub/two"]\n[distill]{end}')
+    assert load_recipe(path).label.teachers == (str(tmp_path / "one"), "hub/two")
+
+
 def test_a_recipe_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no such recipe"):
+    with pytest.raises(OptionError, match="no such file"):
         load_recipe(tmp_path / "none.toml")
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OptionError, match="cannot be read"):
@@ -89,3 +106,32 @@ def test_a_recipe_that_is_not_there_or_no_text(tmp_path: Path) -> None:
 def test_the_recipes_of_the_project_are_read() -> None:
     folder = Path(__file__).resolve().parents[2] / "recipes"
     assert load_recipe(folder / "devign.toml").search.space.endswith("c-functions.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('text = "code"', "text = 5", r"\[data\] text must be of type str"),
+        ('text = "code"', 'text = "code"\ntrain_rows = "all"', r"train_rows must be of type int"),
+        ('size = "1MB"', 'size = "1MB"\nbits = 8.0', r"bits must be 8 or 16 or 32"),
+        ('size = "1MB"', 'size = "1MB"\nlatency = 5', r"latency must be of type str"),
+        ('size = "1MB"', 'size = "1MB"\nformula = "x"', r"formula must be codewren"),
+        ('name = "t"', 'name = "t"\nkind = ["pair"]', r"kind must be single or pair"),
+        ("[distill]", '[export]\nquant = "int3"\n[distill]', r"quant must be int8"),
+        ('loss = "mse"', "temperature = true", r"temperature must be of type float"),
+    ],
+)
+def test_a_value_of_another_type_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(OptionError, match=says) as caught:
+        load_recipe(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a = " + b"[" * 100_000, b"a = " + b"1" * 5000])
+def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "r.toml"
+    path.write_bytes(content)
+    with pytest.raises(OptionError, match=r"r\.toml: cannot be read as TOML"):
+        load_recipe(path)

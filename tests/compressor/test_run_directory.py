@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from codewren.run_directory import Run, Step
+from codewren.run_directory import Run, Step, read_marker
+from codewren.verbs.search import read_budget
 from codewren_runtime.errors import OptionError
+from codewren_runtime.files import write_json
 from codewren_runtime.types import Task
 
 
@@ -56,3 +60,34 @@ def test_a_run_keeps_its_task(tmp_path: Path) -> None:
     assert run.task() == task
     with pytest.raises(OptionError, match="another --run"):
         run.set_task(Task("t", "single", ("a", "c")))
+
+
+def test_a_marker_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+    step = Step("search", tmp_path / "architecture.json", {})
+    step.finish({"architecture": {"hidden_size": 96}, "odd": (1, 2.5, None)})
+    assert step.result() is not None
+    step.marker.write_text(step.marker.read_text().replace("96", "97"))
+    assert step.result() is None
+    with pytest.raises(OptionError, match="was changed"):
+        read_marker(step.marker)
+
+
+def test_a_marker_of_a_former_version_has_no_checksum(tmp_path: Path) -> None:
+    step = Step("search", tmp_path / "architecture.json", {})
+    write_json(step.marker, {"identity": step.identity, "inputs": {}, "seed": 3})
+    assert step.result() is not None
+
+
+def test_inputs_may_name_files_that_are_no_utf8(tmp_path: Path) -> None:
+    step = Step("label", tmp_path / "m.json", {"teacher": os.fsdecode(b"caf\xe9")})
+    step.finish({})
+    assert step.result() is not None
+
+
+@pytest.mark.parametrize(
+    "budget", [None, 5, {}, {"size_bytes": 1000}, {"size_bytes": 1, "bits": 8, "x": 1}]
+)
+def test_a_budget_that_is_none_names_the_file_and_the_remedy(tmp_path: Path, budget: Any) -> None:
+    write_json(tmp_path / "architecture.json", {"budget": budget})
+    with pytest.raises(OptionError, match=r"architecture\.json.*run search --force"):
+        read_budget(Run(tmp_path))

@@ -86,6 +86,7 @@ def test_a_limit_on_latency_holds_and_is_kept_with_the_answer(
         "bits": 8,
         "latency_ms": pytest.approx(limit, abs=1e-5),
         "latency_margin": margin,
+        "reserved_bytes": 0,
     }
     table = CliRunner().invoke(
         app, ["search", "--run", str(tmp_path / "run"), "--space", str(tmp_path / "mine.toml"),

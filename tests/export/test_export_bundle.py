@@ -14,6 +14,7 @@ import onnx
 import pytest
 import torch
 
+from codewren.verbs.search import NGRAM_GRAPH_BYTES
 from codewren_distill.settings import FreshStudent
 from codewren_export import QUANTS, STAGES, Exportable, Quant, export_bundle
 from codewren_export.calibration import fit_temperature
@@ -146,10 +147,12 @@ def test_a_table_of_ngrams_takes_a_byte_a_bucket(
     exportable: MakeExportable, tmp_path: Path
 ) -> None:
     sizes = []
-    for buckets in (4_096, 8_192):
+    for buckets in (0, 4_096, 8_192):
         given = exportable(TINY, "single", ("a", "b"), fresh=FreshStudent(ngrams=buckets))
         sizes.append(export_bundle(given, tmp_path / f"{buckets}.wren").size_bytes)
-    assert 4_096 <= sizes[1] - sizes[0] < 4_120
+    assert 4_096 <= sizes[2] - sizes[1] < 4_120
+    # Room for no more than that is what search keeps.
+    assert NGRAM_GRAPH_BYTES - 150 < sizes[1] - sizes[0] - 4_096 <= NGRAM_GRAPH_BYTES
 
 
 def test_model_that_diverged_is_refused(exportable: MakeExportable, tmp_path: Path) -> None:

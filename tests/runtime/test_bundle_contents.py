@@ -142,3 +142,7 @@ def test_data_outside_the_file(
     else:
         model.graph.node.insert(0, constant)
     refused(swap(model_onnx=model.SerializeToString()), "keeps data in another file")
+
+
+def test_a_path_that_no_system_has(refused: Refused) -> None:
+    refused(Path("a\0b.wren"), "cannot be read")

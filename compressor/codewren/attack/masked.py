@@ -10,7 +10,7 @@ import torch
 
 from codewren.attack.candidates import Source, accepted
 from codewren.rewriting import Code
-from codewren_distill.classifier import load_pretrained
+from codewren_distill.checkpoints import load_pretrained
 from codewren_runtime.errors import ModelError
 
 __all__ = ["from_masked_model"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from typing import NoReturn
 
 import typer
 
 from codewren.cli import (
     attack,
     augment,
+    bench,
     calibrate,
     demo,
     distill,
@@ -42,7 +46,7 @@ app = typer.Typer(
 
 MODULES = (
     demo, run, calibrate, search, finetune, augment, label, distill, import_, export, evaluate,
-    attack, predict, scan, inspect, package, lsp,
+    attack, predict, bench, scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")
@@ -51,13 +55,22 @@ for module in MODULES:
 
 def main() -> None:
     """Run the command; what a user can mend becomes one line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):  # file names may hold bytes that no encoding has
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CodewrenError as error:
-        line = " ".join(str(error).split())
-        sys.stderr.write(f"compress: {line}\n")
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:  # what the system refuses is never a bug, wherever it does so
+        name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        _refuse(f"{name}{error.strerror or error}")
     except SystemExit as done:
         if done.code == INTERRUPTED:  # typer's answer to Ctrl-C
             sys.stderr.write("compress: interrupted; the same command goes on where it was\n")
         raise
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"compress: {' '.join(message.split())}\n")
+    sys.exit(2)

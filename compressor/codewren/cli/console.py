@@ -122,7 +122,8 @@ class Output:
     def result(self, data: Mapping[str, Any] | Sequence[Any]) -> bool:
         """Print `data` as JSON if asked to; whether it was."""
         if self.json:
-            sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+            ascii_only = sys.stdout.encoding.lower() not in ("utf-8", "utf8")
+            sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=ascii_only) + "\n")
         return self.json
 
     def table(

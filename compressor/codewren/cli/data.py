@@ -28,6 +28,7 @@ class DataFlags:
     functions: Path | None = None
     labels: tuple[str, ...] | None = None
     skip_bad_rows: bool = False
+    id: str | None = None
 
     @property
     def pair(self) -> bool:
@@ -47,6 +48,7 @@ def fields_of(flags: DataFlags) -> Fields:
         id1=flags.id1,
         id2=flags.id2,
         functions=flags.functions,
+        id=flags.id,
     )
 
 

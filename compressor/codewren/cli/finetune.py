@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,6 +70,22 @@ def command(
             help="Student text: lines kept, lower case joined as published, words, or all of it."
         ),
     ] = "structure",
+    valid: Annotated[
+        Path | None,
+        typer.Option(help="Labelled rows for early stopping, as in --data.", metavar="PATH"),
+    ] = None,
+    valid_share: Annotated[
+        float, typer.Option(help="Or hold out this share of the rows of every label.")
+    ] = 0.0,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Epochs without a lower validation loss; 0: never stop.")
+    ] = 2,
+    class_weights: Annotated[
+        Literal["none", "balanced"], typer.Option(help="Weigh rows against their label's share.")
+    ] = "none",
+    freeze_layers: Annotated[
+        int, typer.Option(min=0, help="Keep the embeddings and the lowest N layers.", metavar="N")
+    ] = 0,
     labels: LabelsOption = None,
     label: LabelOption = LABEL,
     text: TextOption = TEXT,
@@ -95,7 +112,7 @@ def command(
     """Train a classifier on labelled data: the teacher, or the student's control."""
     from codewren.run_directory import Run
     from codewren.verbs.finetune import ModelSource, finetune, read_shape
-    from codewren_distill.settings import FreshStudent
+    from codewren_distill.settings import FreshStudent, Supervision
     from codewren_runtime.types import Task
 
     output = Output(json=json, quiet=quiet)
@@ -107,6 +124,9 @@ def command(
     training = training_settings(
         seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory
     )
+    if valid is not None and valid_share:
+        raise OptionError("give either --valid or --valid-share")
+    supervision = Supervision(valid_share, patience, class_weights, freeze_layers)
     work = Run(run, output.reporter(), force)
     flags = DataFlags(
         text, label, text1, text2, id1, id2, functions, split_labels(labels), skip_bad_rows
@@ -114,7 +134,18 @@ def command(
     with work.locked():
         examples = read(data, flags, work.reporter)
         task = Task(name, "pair" if flags.pair else "single", examples.labels, normalisation)
-        result = finetune(work, examples, task, source, training, into=into)
+        of_task = replace(flags, labels=examples.labels)
+        held_out = read(valid, of_task, work.reporter) if valid is not None else None
+        result = finetune(
+            work,
+            examples,
+            task,
+            source,
+            training,
+            into=into,
+            supervision=supervision,
+            valid=held_out,
+        )
     if not output.result(result):
         output.line(
             f"{run / into}: {result['parameters']:,} parameters, "

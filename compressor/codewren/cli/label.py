@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,8 +34,24 @@ def command(
     data: DataOption,
     run: RunOption = RUN,
     teacher: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Folder or hub name; several are averaged.  [default: the run's teacher]",
+            metavar="DIR|NAME",
+        ),
+    ] = None,
+    soft_labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take them from JSON lines that any model or service made.", metavar="FILE"
+        ),
+    ] = None,
+    id: Annotated[
         str | None,
-        typer.Option(help="Folder or hub name.  [default: the run's teacher]", metavar="DIR|NAME"),
+        typer.Option(
+            help="Field of the data that soft labels name a row by.  [default: content hash]",
+            metavar="FIELD",
+        ),
     ] = None,
     max_length: Annotated[int, typer.Option(min=8, help="Tokens that the teacher reads.")] = 400,
     labels: LabelsOption = None,
@@ -51,21 +68,25 @@ def command(
 ) -> None:
     """Cache the teacher's soft labels on unlabelled code."""
     from codewren.run_directory import Run
-    from codewren.verbs.label import label
-    from codewren_runtime.types import Task
+    from codewren.verbs.label import LabelSource, label
+    from codewren_runtime.types import Task, TaskKind
 
     output = Output(json=json, quiet=quiet)
+    source = LabelSource(tuple(teacher or ()), soft_labels, id, max_length)
     work = Run(run, output.reporter(), force)
-    flags = DataFlags(text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows)
+    flags = DataFlags(
+        text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows, id=id
+    )
     with work.locked():
         examples = read(data, flags, work.reporter)
         task, names = work.task(), split_labels(labels)
         if task is None and names is None:
             raise OptionError(f"{run}: no task there yet; name the teacher's labels with --labels")
-        if names is not None:
-            task = Task("task", "pair" if flags.pair else "single", names)
-        assert task is not None
-        result = label(work, examples, task, teacher=teacher, max_length=max_length)
+        kind: TaskKind = "pair" if flags.pair else "single"
+        if task is None or (names is not None and (task.labels, task.kind) != (names, kind)):
+            assert names is not None
+            task = Task("task", kind, names)
+        result = label(work, examples, task, source)
     if not output.result(result):
         shares = ", ".join(f"{100 * v:.1f} % {k}" for k, v in result["predicted"].items())
         output.line(f"{run / 'soft_labels.safetensors'}: {result['examples']:,} examples, {shares}")

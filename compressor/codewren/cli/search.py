@@ -20,6 +20,7 @@ from codewren.cli.options import (
     JsonOption,
     LabelOption,
     LabelsOption,
+    NgramsOption,
     QuietOption,
     RunOption,
     SeedOption,
@@ -98,6 +99,7 @@ def command(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Enumerate the space and certify the optimum.")
     ] = False,
+    ngrams: NgramsOption = 0,
     seed: SeedOption = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -111,7 +113,8 @@ def command(
     output = Output(json=json, quiet=quiet)
     settings = SearchSettings(
         size, bits, space, formula, proxy, latency, characters,  # type: ignore[arg-type]
-        None if latency_model is None else str(latency_model), exhaustive, pareto, finalists, seed,
+        None if latency_model is None else str(latency_model), exhaustive, pareto, finalists,
+        ngrams, seed,
     )  # fmt: skip
     work = Run(run, output.reporter(), force)
     flags = DataFlags(

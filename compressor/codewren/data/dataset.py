@@ -19,6 +19,7 @@ class Dataset:
     labels in index order: those given, or those found; empty if none were read. `sha256`
     names the files' bytes together with how they were read (fields, label names), so that
     a step that is keyed by it runs again when another field is read. `bad_rows` were skipped.
+    `ids` are the rows' own names where a field of them was read, else empty.
     """
 
     examples: tuple[Example, ...]
@@ -27,6 +28,7 @@ class Dataset:
     sha256: str
     labels: tuple[str, ...] = ()
     bad_rows: tuple[BadRow, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 def evenly(count: int, wanted: int | None) -> list[int]:

@@ -16,7 +16,8 @@ class Fields:
 
     Without more, a row is one text, `text`. With `text1` and `text2` it is a pair of texts;
     with `id1` and `id2` a pair of ids, whose texts are in `functions`, JSON lines with the
-    fields `functions_id` and `functions_code`. `label` None reads no labels.
+    fields `functions_id` and `functions_code`. `label` None reads no labels. `id` holds a row's
+    own name, which a file of soft labels may call it by.
     Raises OptionError for half a pair, two kinds of pair, or a name that is no string.
     """
 
@@ -29,11 +30,12 @@ class Fields:
     functions: Path | None = None
     functions_id: str = "id"
     functions_code: str = "code"
+    id: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("text", "functions_id", "functions_code"):
             _check_name(name, getattr(self, name))
-        for name in ("label", "text1", "text2", "id1", "id2"):
+        for name in ("label", "text1", "text2", "id1", "id2", "id"):
             if getattr(self, name) is not None:
                 _check_name(name, getattr(self, name))
         if (self.text1 is None) != (self.text2 is None):

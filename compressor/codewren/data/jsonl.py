@@ -19,6 +19,9 @@ from codewren_runtime.types import Example
 
 __all__ = ["raw_rows", "read_jsonl"]
 
+# Fields that change no example: where the functions lie, and the rows' own ids.
+_NOT_CONTENT = ("functions", "id")
+
 Row = dict[str, Any]
 Texts = Callable[[Row], tuple[str, ...]]
 
@@ -39,31 +42,34 @@ def read_jsonl(
         refuse(bad)  # before its missing ids make bad rows of good ones
     reader: LabelReader = NewLabels() if labels is None else KnownLabels(labels)
     label_of = _label_reader(fields, reader, require_label=require_label)
-    rows: list[tuple[int, tuple[str, ...], str | None]] = []
+    id_of = _row_id_reader(fields)
+    rows: list[tuple[int, tuple[str, ...], str | None, str | None]] = []
     texts_of = _text_reader(fields, functions)
     originals: dict[int, tuple[str, ...] | None] = {}
     with open_lines(path) as lines:
         for number, row in _good_rows(lines, bad):
             try:
                 originals[number] = original_in(row, len(fields.of_texts))
-                rows.append((number, texts_of(row), label_of(row)))
+                texts = texts_of(row)
+                rows.append((number, texts, label_of(row), id_of(row, texts)))
             except Problem as problem:
                 bad.append(problem.at(path, number))
         hashes.append(lines.sha256)
     bad.sort(key=lambda row: (row.path == path, row.line))
     _check(path, len(rows), bad, skip_bad_rows=skip_bad_rows)
-    names = reader.final({name for _, _, name in rows if name is not None})
+    names = reader.final({name for _, _, name, _ in rows if name is not None})
     index: dict[str | None, int | None] = {name: at for at, name in enumerate(names)}
     return Dataset(
         tuple(
             Example(*_two(texts), index.get(name), originals[number])
-            for number, texts, name in rows
+            for number, texts, name, _ in rows
         ),
-        tuple(number for number, _, _ in rows),
+        tuple(number for number, *_ in rows),
         path,
         _identity(hashes, fields, labels),
         names,
         tuple(bad),
+        tuple(key for *_, key in rows if key is not None),
     )
 
 
@@ -146,6 +152,22 @@ def _label_reader(
     return label_of
 
 
+def _row_id_reader(fields: Fields) -> Callable[[Row, tuple[str, ...]], str | None]:
+    """How a row gives its own id, which stands for one content."""
+    field = fields.id
+    if field is None:
+        return lambda *_: None
+    seen: dict[str, tuple[str, ...]] = {}
+
+    def id_of(row: Row, texts: tuple[str, ...]) -> str:
+        key = id_in(row, field, "--id")
+        if seen.setdefault(key, texts) != texts:
+            raise Problem(f"id {shown(key)} occurs twice with different code", "keep one of them")
+        return key
+
+    return id_of
+
+
 def _check(path: Path, good: int, bad: list[BadRow], *, skip_bad_rows: bool) -> None:
     if not skip_bad_rows:
         refuse(bad)
@@ -161,5 +183,5 @@ def _two(texts: tuple[str, ...]) -> tuple[str, str | None]:
 
 def _identity(hashes: list[str], fields: Fields, labels: Sequence[str] | None) -> str:
     """sha256 of the files and of how they were read, wherever they lie."""
-    names = {key: value for key, value in asdict(fields).items() if key != "functions"}
+    names = {key: value for key, value in asdict(fields).items() if key not in _NOT_CONTENT}
     return sha256_of([hashes, names, None if labels is None else list(labels)])

@@ -36,8 +36,8 @@ def read_examples(
         return read_jsonl(
             path, fields, labels, require_label=require_label, skip_bad_rows=skip_bad_rows
         )
-    if require_label or fields.is_pair:
-        what = "pairs" if fields.is_pair else "labels"
+    if require_label or fields.is_pair or fields.id is not None:
+        what = "pairs" if fields.is_pair else "labels" if require_label else "ids"
         kind = "is a folder" if path.is_dir() else "is a source file"
         raise DataError(f"{path}: {kind}, which has no {what} — give a file of JSON lines")
     sources = read_sources(path, skip_bad_rows=skip_bad_rows)

@@ -100,7 +100,7 @@ class LatencyModel:
             values = {field.name: data[field.name] for field in fields(cls)}
             costs = values["coefficients"]
             numbers = tuple(float(costs[part]) for part in PARTS)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise OptionError(f"latency model: damaged ({error}); calibrate again") from error
         if len(costs) != len(PARTS) or not all(0 <= number < np.inf for number in numbers):
             raise OptionError("latency model: damaged (costs); calibrate again")

@@ -16,7 +16,7 @@ def draw_front(axes: Any, result: SearchResult, published: Candidate | None) -> 
     budget = result.budget
     views = (
         ("predicted milliseconds of a prediction", budget.predicted_limit_ms, _latency),
-        ("MB on disk (1 MB = 1,000,000 bytes)", budget.size_bytes / 1e6, _megabytes),
+        ("MB on disk (1 MB = 1,000,000 bytes)", budget.encoder_bytes / 1e6, _megabytes),
     )
     for ax, (label, limit, figure) in zip(axes, views, strict=True):
         _draw(ax, result, published, figure)

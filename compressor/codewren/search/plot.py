@@ -42,8 +42,8 @@ def plot_search(
         _draw_candidates(axes[-1], result)
     method = "enumeration" if result.seed is None else f"genetic search, seed {result.seed}"
     figure.suptitle(
-        f"Space “{result.space}”, {result.budget.size_bytes:,} bytes at {result.budget.bits} bits "
-        f"({result.formula} formula)\n{method}, {result.evaluations:,} evaluations",
+        f"Space “{result.space}”, {result.budget.encoder_bytes:,} bytes at {result.budget.bits} "
+        f"bits ({result.formula} formula)\n{method}, {result.evaluations:,} evaluations",
         fontsize=11,
     )
     return save_figure(figure, path)
@@ -74,7 +74,7 @@ def _draw_history(axes: Any, result: SearchResult) -> None:
 
 def _draw_candidates(axes: Any, result: SearchResult) -> None:
     scale, name = UNITS[result.proxy]
-    budget = result.budget.size_bytes / 1e6
+    budget = result.budget.encoder_bytes / 1e6
     sizes = [candidate.size_bytes / 1e6 for candidate in result.candidates]
     capacities = [capacity(candidate, result.proxy) / scale for candidate in result.candidates]
     axes.axvline(budget, color=ORANGE, linestyle="--", linewidth=1.3, label="budget")

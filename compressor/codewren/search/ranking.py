@@ -60,7 +60,7 @@ class Problem:
     def score_shapes(self, shapes: Shapes) -> Scores:
         """Scores of shapes that broadcast together, arrays of their common shape."""
         costs = self.cost(shapes)
-        violation = np.maximum(costs.size_bytes / self.budget.size_bytes - 1, 0)
+        violation = np.maximum(costs.size_bytes / self.budget.encoder_bytes - 1, 0)
         if self.budget.latency_ms is not None:
             assert costs.latency_ms is not None
             excess = costs.latency_ms / self.budget.predicted_limit_ms - 1
@@ -98,7 +98,7 @@ class Problem:
             return ()
         scores = self.score(np.array([row, *grown]))
         more = scores.capacity > scores.capacity[0]
-        over = {"size": scores.size_bytes > self.budget.size_bytes}
+        over = {"size": scores.size_bytes > self.budget.encoder_bytes}
         if scores.latency_ms is not None:
             over["latency"] = scores.latency_ms > self.budget.predicted_limit_ms
         return tuple(name for name, exceeded in over.items() if (exceeded & more).any())
@@ -128,14 +128,14 @@ class Problem:
     def nothing_fits(self, smallest: int) -> BudgetError:
         """The error to raise where nothing is feasible; `smallest` is the least bytes seen."""
         budget = self.budget
-        if smallest <= budget.size_bytes:
+        if smallest <= budget.encoder_bytes:
             return BudgetError(
                 f"nothing in the space {self.space.name!r} answers within {budget.latency_ms:g} ms "
-                f"and {budget.size_bytes:,} bytes: allow more milliseconds, a shorter text or "
+                f"and {budget.encoder_bytes:,} bytes: allow more milliseconds, a shorter text or "
                 "smaller values"
             )
         return BudgetError(
-            f"nothing in the space {self.space.name!r} fits {budget.size_bytes:,} bytes: its "
+            f"nothing in the space {self.space.name!r} fits {budget.encoder_bytes:,} bytes: its "
             f"smallest architecture takes {smallest:,}; allow more bytes, fewer bits or smaller "
             "values"
         )

@@ -27,7 +27,7 @@ import numpy as np
 
 from codewren.search.cost import IntArray, Shapes
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import sha256_of
+from codewren_runtime.files import read_small, sha256_of
 from codewren_runtime.tokenizer import SPECIAL_TOKENS
 from codewren_runtime.types import MIN_LENGTH, Architecture
 
@@ -178,20 +178,17 @@ def load_space(source: str | Path) -> SearchSpace:
         resource = package_files("codewren.search") / "spaces" / f"{source}.toml"
         return _parse(resource.read_bytes(), source, source)
     path = Path(source)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise OptionError(
-            f"{source}: no such space ({error.strerror}); give a TOML file or one of "
-            f"{', '.join(named_spaces())}"
-        ) from error
+    if not path.exists():
+        names = ", ".join(named_spaces())
+        raise OptionError(f"{path}: no such space; give a TOML file or one of {names}")
+    data = read_small(path)
     return _parse(data, str(source), path.stem)
 
 
 def _parse(data: bytes, where: str, stem: str) -> SearchSpace:
     try:
         table = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{where}: is not TOML ({error})") from error
     allowed = {"name", *GENES}
     if unknown := sorted(set(table) - allowed):

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from codewren.data import Dataset
 from codewren.progress import Reporter
 from codewren.report import Row, report_data, write_report
-from codewren.run_directory import Run, Step
+from codewren.run_directory import Run, Step, read_marker
 from codewren.verbs.export import EXPORT, exported
 from codewren_runtime import Model, load, read_bundle
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import file_sha256, read_json
+from codewren_runtime.files import file_sha256
 from codewren_runtime.metrics import score
 from codewren_runtime.types import Example, Prediction, Task
 
@@ -63,7 +63,7 @@ def evaluate(
         if name in present:
             rows.append(evaluate_folder(run.reporter, run.path(name), title, test))
     if bundle is not None:
-        quant = read_json(run.path(EXPORT))["quant"]
+        quant = read_marker(run.path(EXPORT))["quant"]
         rows.append(evaluate_bundle(run.reporter, bundle, f"bundle, {quant}", test))
     data = report_data(task, rows, test)
     if robust:

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from codewren.budget import Budget, parse_size
+from codewren.budget import parse_size
 from codewren.data import Dataset
-from codewren.run_directory import Run, Step
-from codewren.verbs.search import ARCHITECTURE, read_architecture
+from codewren.run_directory import Run, Step, read_marker
+from codewren.verbs.search import read_architecture, read_budget
 from codewren_runtime.decision import LongInputs
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import file_sha256, read_json
+from codewren_runtime.files import file_sha256
 from codewren_runtime.types import Example
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def exported(run: Run) -> Path | None:
     bundle, marker = run.path(BUNDLE), run.path(EXPORT)
     if not (bundle.is_file() and marker.is_file()):
         return None
-    return bundle if read_json(marker).get("sha256") == file_sha256(bundle) else None
+    return bundle if read_marker(marker).get("sha256") == file_sha256(bundle) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def export(
     folder = run.path("student")
     if not (folder / "metrics.json").is_file():
         raise OptionError(f"{folder}: no finished student there; run distill first")
-    budget = Budget.from_json(read_json(run.path(ARCHITECTURE))["budget"])
+    budget = read_budget(run)
     if settings.size is not None:
         budget = replace(budget, size_bytes=parse_size(settings.size))
     quant = settings.quant or QUANT_OF_BITS[budget.bits]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
 from codewren.verbs.training import Watch, draw_curves, finished_training, fresh_student
-from codewren_distill.settings import FreshStudent
+from codewren_distill.settings import FreshStudent, Supervision
 from codewren_runtime.errors import OptionError
-from codewren_runtime.types import Architecture, Task
+from codewren_runtime.files import read_small
+from codewren_runtime.types import Architecture, Example, Task
 
 if TYPE_CHECKING:
     from codewren_distill.classifier import Classifier
@@ -47,12 +49,18 @@ def finetune(
     training: TrainingSettings,
     *,
     into: str = "teacher",
+    supervision: Supervision | None = None,
+    valid: Dataset | None = None,
 ) -> dict[str, Any]:
-    """Train `source` on labelled `data` into `run/into/`; returns what its metrics.json says."""
+    """Train `source` on labelled `data` into `run/into/`; returns what its metrics.json says.
+
+    `valid` are labelled rows for early stopping; without, `supervision` may hold some out.
+    """
     from codewren_distill.teachers import classifier_hash
     from codewren_distill.train import discard_state
     from codewren_distill.train import finetune as train
 
+    supervision = supervision or Supervision()
     origin = classifier_hash(source.checkpoint) if source.checkpoint else None
     inputs = {
         "data": data.sha256,
@@ -60,6 +68,8 @@ def finetune(
         "source": asdict(source),
         "checkpoint": origin,
         "training": training.to_json(),
+        "supervision": asdict(supervision),
+        "valid": valid.sha256 if valid is not None else None,
     }
     folder = run.path(into)
     step = Step(f"finetune {into}", folder / "metrics.json", inputs)
@@ -68,23 +78,45 @@ def finetune(
     if run.force:
         discard_state(folder)
     classifier = _build(data, task, source, training.seed)
+    examples, held_out = _rows(data, valid, supervision, training.seed)
     run.set_task(task)
     with Watch(run.reporter, step.title) as watch:
-        seconds = train(
-            classifier, data.examples, training, folder, identity=step.identity, report=watch.report
+        trained = train(
+            classifier,
+            examples,
+            training,
+            folder,
+            identity=step.identity,
+            report=watch.report,
+            supervision=supervision,
+            valid=held_out,
         )
     draw_curves(folder)
     done = step.finish(
         {
             "parameters": classifier.parameters,
-            "examples": len(data.examples),
-            "seconds": round(seconds, 1),
+            "examples": len(examples),
+            "seconds": round(trained.seconds, 1),
             "loss": watch.loss,
+            "valid_losses": list(trained.valid_losses),
             "sha256": classifier_hash(str(folder)),
         }
     )
     discard_state(folder)
     return done
+
+
+def _rows(
+    data: Dataset, valid: Dataset | None, supervision: Supervision, seed: int
+) -> tuple[Sequence[Example], Sequence[Example]]:
+    """The rows that train, and those that early stopping looks at."""
+    if valid is not None:
+        return data.examples, valid.examples
+    if not supervision.valid_share:
+        return data.examples, ()
+    from codewren.data.holding_out import hold_out
+
+    return hold_out(data.examples, supervision.valid_share, seed)
 
 
 def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classifier:
@@ -101,9 +133,9 @@ def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classif
 def read_shape(path: Path) -> Architecture:
     """An architecture from a JSON or TOML file, or from a search's `architecture.json`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path).decode("utf-8")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: cannot be read as an architecture ({error})") from error
     if isinstance(data, dict) and isinstance(data.get("architecture"), dict):
         data = data["architecture"]

@@ -1,41 +1,77 @@
-"""label: the teacher's soft labels on unlabelled code, cached."""
+"""label: soft labels on unlabelled code, by teachers or from a file, cached."""
 
 from __future__ import annotations
 
-from typing import Any
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
-from codewren_runtime.errors import OptionError
-from codewren_runtime.files import file_sha256
+from codewren_runtime.errors import DataError, OptionError
+from codewren_runtime.files import file_sha256, sha256_of
 from codewren_runtime.types import Task
 
-__all__ = ["label"]
+if TYPE_CHECKING:
+    from codewren_distill.soft_labels import SoftLabels
+
+__all__ = ["SOFT_LABELS", "LabelSource", "label"]
 
 SOFT_LABELS = "soft_labels.safetensors"
+PARTS = "labelling"  # one file per teacher, while several are at work
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSource:
+    """Where soft labels come from: finished teachers (none: the run's own), or a file.
+
+    `id` is the field of the data rows that the file names them by; None: by content hash.
+    """
+
+    teachers: tuple[str, ...] = ()
+    soft_labels: Path | None = None
+    id: str | None = None
+    max_length: int = 400
+
+    def __post_init__(self) -> None:
+        if self.teachers and self.soft_labels is not None:
+            raise OptionError("label: give either teachers or a file of soft labels")
+        if self.id is not None and self.soft_labels is None:
+            raise OptionError("label: ids are of soft labels; name their file with --soft-labels")
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is the run's own teacher."""
+        return not self.teachers and self.soft_labels is None
 
 
 def label(
-    run: Run, data: Dataset, task: Task, *, teacher: str | None = None, max_length: int = 400
+    run: Run,
+    data: Dataset,
+    task: Task,
+    source: LabelSource | None = None,
+    *,
+    whole: Dataset | None = None,
 ) -> dict[str, Any]:
-    """Write `run/soft_labels.safetensors` for `data`; the teacher is `run/teacher` by default."""
-    from codewren_distill.labelling import label_examples
-    from codewren_distill.teachers import classifier_hash, load_teacher
-
-    name = teacher or str(run.path("teacher"))
-    if teacher is None and not run.path("teacher/metrics.json").is_file():
+    """Write `run/soft_labels.safetensors` for `data`, a sample of `whole`."""
+    source = source or LabelSource()
+    names = source.teachers or (str(run.path("teacher")),)
+    if source.is_run and not run.path("teacher/metrics.json").is_file():
         raise OptionError(
-            f"{name}: no finished teacher there; run finetune, or name one with --teacher"
+            f"{names[0]}: no finished teacher there; run finetune, or name one with --teacher"
         )
-    teacher_hash = classifier_hash(name)
+    hashes = _hashes(names, source)
+    identity = hashes[0] if len(hashes) == 1 else sha256_of(hashes)
     step = Step(
         "label",
         run.path("soft_labels.json"),
         {
             "data": data.sha256,
             "task": task.to_json(),
-            "teacher": teacher_hash,
-            "max_length": max_length,
+            "teacher": identity,
+            "max_length": source.max_length,
         },
     )
     path, left = run.path(SOFT_LABELS), step.result()
@@ -44,14 +80,77 @@ def label(
         return done
     if run.force:
         path.unlink(missing_ok=True)
-    classifier = load_teacher(name, task, max_length)
-    run.set_task(task)
-    with run.reporter.step(step.title, len(data.examples)) as bar:
-        soft = label_examples(classifier, teacher_hash, data.examples, path, advance=bar.advance)
+        shutil.rmtree(run.path(PARTS), ignore_errors=True)
+    if source.soft_labels is not None:
+        soft = _from_file(run, data, task, source.soft_labels, identity, whole)
+    elif len(names) == 1:
+        soft = _by_teacher(run, data, task, names[0], identity, source.max_length, path)
+    else:
+        soft = _by_teachers(run, data, task, names, hashes, source.max_length)
+        soft.teacher = identity
+        soft.save(path)
     matrix = soft.matrix(data.examples)
     shares = {
         name: float((matrix.argmax(1) == index).mean()) for index, name in enumerate(task.labels)
     }
-    return step.finish(
+    done = step.finish(
         {"examples": len(data.examples), "predicted": shares, "sha256": file_sha256(path)}
+    )
+    shutil.rmtree(run.path(PARTS), ignore_errors=True)
+    return done
+
+
+def _hashes(names: Sequence[str], source: LabelSource) -> list[str]:
+    """What each teacher's answers hang on."""
+    if source.soft_labels is None:
+        from codewren_distill.teachers import classifier_hash
+
+        return [classifier_hash(name) for name in names]
+    if not source.soft_labels.is_file():
+        raise DataError(f"{source.soft_labels}: no such file of soft labels — check the path")
+    return [sha256_of({"soft_labels": file_sha256(source.soft_labels), "id": source.id})]
+
+
+def _from_file(
+    run: Run, data: Dataset, task: Task, path: Path, identity: str, whole: Dataset | None
+) -> SoftLabels:
+    from codewren.data.soft_labels import read_soft_labels
+    from codewren_distill.soft_labels import SoftLabels
+
+    soft = SoftLabels(identity, task.labels, {})
+    soft.add(data.examples, read_soft_labels(path, data, task.labels, whole=whole))
+    run.set_task(task)
+    soft.save(run.path(SOFT_LABELS))
+    return soft
+
+
+def _by_teacher(
+    run: Run, data: Dataset, task: Task, name: str, identity: str, max_length: int, path: Path
+) -> SoftLabels:
+    from codewren_distill.labelling import label_examples
+    from codewren_distill.teachers import load_teacher
+
+    classifier = load_teacher(name, task, max_length)
+    run.set_task(task)
+    with run.reporter.step("label", len(data.examples)) as bar:
+        return label_examples(classifier, identity, data.examples, path, advance=bar.advance)
+
+
+def _by_teachers(
+    run: Run,
+    data: Dataset,
+    task: Task,
+    names: Sequence[str],
+    hashes: Sequence[str],
+    max_length: int,
+) -> SoftLabels:
+    """One teacher after the other, so that one is in memory; each resumes in a file of its own."""
+    from codewren_distill.soft_labels import mean_of
+
+    parts = run.path(PARTS)
+    return mean_of(
+        [
+            _by_teacher(run, data, task, name, key, max_length, parts / f"{key}.safetensors")
+            for name, key in zip(names, hashes, strict=True)
+        ]
     )

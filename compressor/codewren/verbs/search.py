@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codewren.budget import Bits, Budget, parse_latency, parse_size
-from codewren.run_directory import Run, Step
+from codewren.run_directory import Run, Step, read_marker
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import read_json, sha256_of
+from codewren_runtime.files import sha256_of
 from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from codewren.search.space import SearchSpace
     from codewren.verbs.finalists import FinalistSettings
 
-__all__ = ["SearchSettings", "read_architecture", "search_architecture"]
+__all__ = ["SearchSettings", "read_architecture", "read_budget", "search_architecture"]
 
 ARCHITECTURE = "architecture.json"
 
+NGRAM_GRAPH_BYTES = 700  # nodes, and the constants of the hash
 PUBLISHED = Architecture(1000, 96, 12, 8, 64, 400)  # Shi et al., ASE 2022
 
 
@@ -32,7 +33,8 @@ class SearchSettings:
 
     `space` is a name or the path of a TOML file. `latency` ("5ms") limits the predicted
     median of one prediction on a text of `characters`; `latency_model` is the file of another
-    CPU's model. `finalists` of a Pareto front are trained briefly and the best one is taken.
+    CPU's model. `ngrams` are the buckets that the student gets beside the encoder, for which room
+    is kept. `finalists` of a Pareto front are trained briefly and the best one is taken.
     """
 
     size: str = "3MB"
@@ -46,6 +48,7 @@ class SearchSettings:
     exhaustive: bool = False
     pareto: bool = False
     finalists: int = 0
+    ngrams: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,10 +65,12 @@ class SearchSettings:
                 "the paper's formula knows no latency: leave pareto and finalists out"
             )
 
-    def budget(self) -> Budget:
-        """The hard budget; OptionError if size, bits or latency make none."""
+    def budget(self, num_labels: int = 2) -> Budget:
+        """The hard budget; OptionError if size, bits, latency or n-grams make none."""
         latency = None if self.latency is None else parse_latency(str(self.latency))
-        return Budget(parse_size(self.size), self.bits, latency)
+        table = self.ngrams * (num_labels - 1) * self.bits // 8
+        reserved = table + NGRAM_GRAPH_BYTES if self.ngrams else 0
+        return Budget(parse_size(self.size), self.bits, latency, reserved_bytes=reserved)
 
 
 def search_architecture(
@@ -83,7 +88,8 @@ def search_architecture(
     from codewren.search.ranking import pose
     from codewren.verbs.finalists import FinalistSettings, choose
 
-    budget, space, model = settings.budget(), load_space(settings.space), _latency_model(settings)
+    budget, space = settings.budget(len(task.labels)), load_space(settings.space)
+    model = _latency_model(settings)
     if model is not None and budget.latency_ms is not None:
         budget = replace(budget, latency_margin=model.p90_error)
     if settings.finalists and data is None:
@@ -117,10 +123,20 @@ def read_architecture(run: Run) -> Architecture:
     path = run.path(ARCHITECTURE)
     if not path.is_file():
         raise OptionError(f"{path}: no architecture there; run search first")
-    shape = read_json(path).get("architecture")
+    shape = read_marker(path).get("architecture")
     if not isinstance(shape, dict):
         raise OptionError(f"{path}: holds no architecture; run search --force")
     return Architecture.from_json(shape)
+
+
+def read_budget(run: Run) -> Budget:
+    """The budget that the run's architecture keeps; OptionError if the file holds none."""
+    path = run.path(ARCHITECTURE)
+    try:
+        return Budget.from_json(read_marker(path).get("budget"))
+    except OptionError as error:
+        hint = "" if str(path) in str(error) else f"{path}: "
+        raise OptionError(f"{hint}{error}; run search --force") from error
 
 
 def _latency_model(settings: SearchSettings) -> LatencyModel | None:

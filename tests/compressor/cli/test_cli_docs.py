@@ -14,7 +14,8 @@ DOCS = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text(
 COMMANDS = {command.name: command.callback for command in app.registered_commands}
 VERBS = {
     "calibrate", "search", "finetune", "label", "distill", "import", "export",
-    "predict", "evaluate", "inspect", "package", "run", "demo", "lsp", "scan", "attack", "augment",
+    "predict", "evaluate", "inspect", "package", "run", "demo", "lsp", "scan", "attack", "bench",
+    "augment",
 }  # fmt: skip
 
 

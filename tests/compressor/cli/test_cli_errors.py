@@ -128,6 +128,28 @@ def test_a_recipe_that_is_none(tmp_path: Path) -> None:
     assert "r.toml" in refused("run", "r.toml", cwd=tmp_path)
 
 
+@pytest.mark.parametrize("content", ["5", "[]", "null", "{}", "[" * 100_000])
+def test_a_checkpoint_or_shape_that_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
+    (tmp_path / "x.json").write_text(content)
+    for option in ("--checkpoint", "--architecture"):
+        assert "x.json" in refused("finetune", "--data", "d.jsonl", option, "x.json", cwd=tmp_path)
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher" / "config.json").write_text(content)
+    assert "teacher" in refused(
+        "label", "--data", "d.jsonl", "--teacher", "teacher", "--labels", "a,b", cwd=tmp_path
+    )
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "run" / "architecture.json").mkdir(parents=True)
+    line = refused("search", "--size", "200kB", "--quiet", cwd=tmp_path)
+    assert "architecture.json" in line
+    assert "irectory" in line
+    long = "x" * 5000
+    assert "too long" in refused("distill", "--data", long, cwd=tmp_path)
+
+
 def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
     line = refused("finetune", "--data", "d.jsonl", "--architecture", "none.json", cwd=tmp_path)
@@ -138,3 +160,20 @@ def test_options_that_do_not_go_together(tmp_path: Path) -> None:
     (tmp_path / "e.json").write_text('{"vocab_size": 10}')
     line = refused("finetune", "--data", "d.jsonl", "--architecture", "e.json", cwd=tmp_path)
     assert "e.json" in line
+
+
+def test_bad_soft_labels_name_file_and_row(tmp_path: Path) -> None:
+    (tmp_path / "data.jsonl").write_bytes(_jsonl(ROWS))
+    soft = [{"id": row["func"], "probabilities": [0.25, 0.75]} for row in ROWS]
+    soft[4] = {**soft[4], "probabilities": [0.25, 0.25]}
+    (tmp_path / "soft.jsonl").write_bytes(_jsonl(soft))
+    verb = ("label", "--data", "data.jsonl", "--soft-labels", "soft.jsonl", "--labels", "a,b")
+    line = refused(*verb, "--id", "func", cwd=tmp_path)
+    assert "soft.jsonl:5: probabilities sum to 0.5, not to 1 — " in line
+    assert "soft.jsonl:1: no field 'sha256'" in refused(*verb, cwd=tmp_path)
+    assert not (tmp_path / "run" / "soft_labels.json").exists()
+    soft[4] = {**soft[4], "probabilities": [0.25, 0.75]}
+    (tmp_path / "soft.jsonl").write_bytes(_jsonl(soft))
+    done = compress(*verb, "--id", "func", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "8 examples, 0.0 % a, 100.0 % b" in done.stdout

@@ -52,3 +52,7 @@ def test_a_budget_survives_json() -> None:
     assert Budget.from_json(budget.to_json()) == budget
     with pytest.raises(OptionError):
         Budget.from_json({"size_bytes": 1})
+
+
+def test_a_budget_of_a_version_that_knew_no_latency_is_read() -> None:
+    assert Budget.from_json({"size_bytes": 1000, "bits": 8}) == Budget(1000, 8)

@@ -1,0 +1,1 @@
+"""Benchmarks that a user can repeat: real code, competitors in turn, the machine described."""

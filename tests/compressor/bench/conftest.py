@@ -1,0 +1,51 @@
+"""The hand-made bundles of the runtime's tests, and a tiny model in a folder of transformers'."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codewren_runtime.types import Architecture, Task
+
+RUNTIME = Path(__file__).parents[2] / "runtime" / "conftest.py"
+
+
+def _runtime_fixtures() -> Any:
+    spec = importlib.util.spec_from_file_location("runtime_fixtures", RUNTIME)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_fixtures = _runtime_fixtures()
+tokenizer_json, parts_of, wren = _fixtures.tokenizer_json, _fixtures.parts_of, _fixtures.wren
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two layers of 32 with random weights, and their tokenizer."""
+    from codewren_distill.classifier import save_classifier
+    from codewren_distill.student import build_student
+    from codewren_distill.vocabulary import train_tokenizer
+
+    task = Task("tiny", "single", ("no", "yes"))
+    shape = Architecture(300, 32, 2, 2, 32, 64)
+    tokenizer = train_tokenizer(["int a = 1;"], shape.vocab_size, task.normalisation)
+    folder = tmp_path_factory.mktemp("a checkpoint")
+    save_classifier(build_student(shape, task, tokenizer, seed=0), folder)
+    return folder
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """Three functions of two languages."""
+    root = tmp_path / "some sources"
+    root.mkdir()
+    (root / "a.c").write_text("int one(void) { return 1; }\nint two(int a) { return a + 2; }\n")
+    (root / "b.py").write_text("def three(x):\n    return x * 3\n")
+    return root

@@ -1,0 +1,178 @@
+"""Checkpoints of each architecture, tiny and made from scratch, through finetune and label."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+
+from codewren_distill.checkpoints import load_tokenizer
+from codewren_distill.classifier import load_classifier
+from codewren_distill.labelling import label_examples
+from codewren_distill.scoring import logits_of
+from codewren_distill.settings import Supervision, TrainingSettings
+from codewren_distill.teachers import classifier_hash, load_teacher, new_from_checkpoint
+from codewren_distill.train import finetune
+from codewren_runtime.errors import CodewrenError, MissingExtraError, ModelError
+from codewren_runtime.types import Example, Task
+
+ONCE = TrainingSettings(epochs=1, batch_size=32, learning_rate=1e-3)
+COMMON = {
+    "vocab_size": 300, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 16, "max_position_embeddings": 40, "pad_token_id": 1, "bos_token_id": 0,
+    "eos_token_id": 2, "sep_token_id": 2, "cls_token_id": 0,
+}  # fmt: skip
+T5 = {"d_model": 16, "num_layers": 2, "num_heads": 2, "d_kv": 8, "d_ff": 16, "vocab_size": 300,
+      "pad_token_id": 1, "decoder_start_token_id": 1}  # fmt: skip
+CONFIGS: dict[str, dict[str, Any]] = {
+    "roberta": COMMON,
+    "bert": COMMON,
+    "modernbert": COMMON | {"reference_compile": False},
+    "electra": COMMON | {"embedding_size": 16},
+    "deberta-v2": COMMON,
+    "t5": T5,
+}
+
+
+def _tokenizer(folder: Path, text: str, **special: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "raw.json").write_text(text)
+    made = PreTrainedTokenizerFast(tokenizer_file=str(folder / "raw.json"), **special)
+    (folder / "raw.json").unlink()
+    made.save_pretrained(folder)
+
+
+def _checkpoint(kind: str, folder: Path, tokenizer_json: str) -> str:
+    config = transformers.AutoConfig.for_model(kind, **CONFIGS[kind])
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder)
+    _tokenizer(folder, tokenizer_json, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+               unk_token="<unk>", cls_token="<s>", sep_token="</s>")  # fmt: skip
+    return str(folder)
+
+
+def _through(name: str, task: Task, encoding: str, rows: list[Example], folder: Path) -> np.ndarray:
+    """Finetune into a folder; the logits of what the folder holds, by label's own code."""
+    model = new_from_checkpoint(name, task, 32, encoding, 0)  # type: ignore[arg-type]
+    finetune(model, rows, ONCE, folder, identity="a", supervision=Supervision(freeze_layers=1))
+    teacher = load_teacher(str(folder), task, 32)
+    soft = label_examples(teacher, "t", rows, folder / "soft.safetensors").matrix(rows)
+    assert soft == pytest.approx(logits_of(model, rows), abs=1e-5)
+    assert soft.std() > 1e-4
+    return soft
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script")  # by ModernBERT, DeBERTa
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_architecture_goes_through_finetune_and_label(
+    kind: str,
+    single_task: Task,
+    pair_task: Task,
+    tokenizer_json: str,
+    single_examples: list[Example],
+    pair_examples: list[Example],
+    tmp_path: Path,
+) -> None:
+    name = _checkpoint(kind, tmp_path / "base", tokenizer_json)
+    _through(name, single_task, "siamese", single_examples[:40], tmp_path / "single")
+    for encoding in ("siamese", "cross"):
+        _through(name, pair_task, encoding, pair_examples[40:80], tmp_path / encoding)
+
+
+@pytest.fixture
+def roberta(tokenizer_json: str, tmp_path: Path) -> Path:
+    return Path(_checkpoint("roberta", tmp_path / "roberta", tokenizer_json))
+
+
+def test_weights_that_are_a_pickle_give_their_tensors_and_run_nothing(
+    roberta: Path, single_task: Task, single_examples: list[Example], tmp_path: Path
+) -> None:
+    before = logits_of(new_from_checkpoint(str(roberta), single_task, 32, "siamese", 0),
+                       single_examples[:4])  # fmt: skip
+    hashed = classifier_hash(str(roberta))
+    state = AutoModel.from_pretrained(roberta).state_dict()
+    (roberta / "model.safetensors").unlink()
+    torch.save(state, roberta / "pytorch_model.bin")
+    again = new_from_checkpoint(str(roberta), single_task, 32, "siamese", 0)
+    assert np.array_equal(logits_of(again, single_examples[:4]), before)
+    assert classifier_hash(str(roberta)) != hashed
+
+    class Hostile:
+        def __reduce__(self) -> tuple[object, ...]:
+            return Path.touch, (tmp_path / "ran",)
+
+    (roberta / "pytorch_model.bin").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(ModelError, match="not a model that transformers can load"):
+        new_from_checkpoint(str(roberta), single_task, 32, "siamese", 0)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_that_wants_its_own_code_is_refused(roberta: Path, single_task: Task) -> None:
+    path = roberta / "config.json"
+    config = json.loads(path.read_text()) | {"model_type": "own"}
+    config["auto_map"] = {"AutoConfig": "own.Config", "AutoModel": "own.Model"}
+    path.write_text(json.dumps(config))
+    (roberta / "own.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(ModelError) as caught:
+        new_from_checkpoint(str(roberta), single_task, 32, "siamese", 0)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_without_a_pad_token_another_pads(tokenizer_json: str, tmp_path: Path) -> None:
+    for name, special, pad in (
+        ("eos", {"eos_token": "</s>"}, 2),
+        ("unk", {"unk_token": "<unk>"}, 3),
+    ):
+        _tokenizer(tmp_path / name, tokenizer_json, **special)
+        assert load_tokenizer(str(tmp_path / name), 32).pad_id == pad
+    _tokenizer(tmp_path / "none", tokenizer_json)
+    with pytest.raises(ModelError, match="set pad_token in tokenizer_config"):
+        load_tokenizer(str(tmp_path / "none"), 32)
+
+
+def test_another_encoder_with_a_decoder_is_refused(
+    single_task: Task, tokenizer_json: str, tmp_path: Path
+) -> None:
+    config = transformers.BartConfig(vocab_size=300, d_model=16)
+    config.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="is a bart, an encoder and a decoder"):
+        new_from_checkpoint(str(tmp_path), single_task, 32, "siamese", 0)
+
+
+def test_an_adapter_is_merged_into_its_base(
+    roberta: Path,
+    single_task: Task,
+    single_examples: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    peft = pytest.importorskip("peft")
+    base = AutoModelForSequenceClassification.from_pretrained(roberta, num_labels=2)
+    config = peft.LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query"],
+                             init_lora_weights=False)  # fmt: skip
+    adapted = peft.get_peft_model(base, config).eval()
+    adapted.save_pretrained(tmp_path / "adapter")
+    teacher = load_teacher(str(tmp_path / "adapter"), single_task, 32)
+    rows = [teacher.text.encode(example) for example in single_examples[:8]]
+    with torch.no_grad():
+        wanted = adapted(**teacher.text.collate(rows)).logits.numpy()
+    assert logits_of(teacher, single_examples[:8]) == pytest.approx(wanted, abs=1e-5)
+    new = new_from_checkpoint(str(tmp_path / "adapter"), single_task, 32, "siamese", 0)
+    finetune(new, single_examples[:32], ONCE, tmp_path / "made", identity="a")
+    assert load_classifier(tmp_path / "made").parameters == teacher.parameters
+    one = classifier_hash(str(tmp_path / "adapter"))
+    (roberta / "vocab.txt").write_text("another base")
+    assert classifier_hash(str(tmp_path / "adapter")) != one
+    monkeypatch.setattr("codewren_distill.checkpoints.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'codewren\[peft\]'"):
+        load_teacher(str(tmp_path / "adapter"), single_task, 32)
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    with pytest.raises(CodewrenError, match="names no base"):
+        load_teacher(str(tmp_path / "adapter"), single_task, 32)
