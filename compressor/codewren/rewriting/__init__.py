@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codewren.rewriting.copies import name_pool, other_names, rewritten
-from codewren.rewriting.layout import recommented, reformatted
+from codewren.rewriting.layout import recommented, reformatted, with_dead_code
 from codewren.rewriting.renaming import LANGUAGES, Code, read_code
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "recommented",
     "reformatted",
     "rewritten",
+    "with_dead_code",
 ]

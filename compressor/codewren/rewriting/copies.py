@@ -1,11 +1,11 @@
-"""Rewritten copies of a text by chance: other names, other layout, other comments."""
+"""Rewritten copies of a text by chance: other names, layout, comments, and dead code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from codewren.rewriting.layout import recommented, reformatted
+from codewren.rewriting.layout import recommented, reformatted, with_dead_code
 from codewren.rewriting.renaming import Code, read_code
 from codewren.source import Language
 
@@ -36,7 +36,7 @@ def other_names(code: Code, pool: Sequence[str], rng: Random, chance: float = 1.
 
 
 def rewritten(text: str, pool: Sequence[str], rng: Random, language: Language | None = None) -> str:
-    """One copy: most names others, the layout and the comments each in half of the cases.
+    """One copy: most names others; layout, comments and dead code each in half of the cases.
 
     What cannot be parsed is given back as it is.
     """
@@ -44,7 +44,7 @@ def rewritten(text: str, pool: Sequence[str], rng: Random, language: Language | 
     if code is None:
         return text
     text = other_names(code, pool, rng, chance=0.8)
-    for change in (reformatted, recommented):
+    for change in (reformatted, recommented, with_dead_code):
         again = read_code(text, code.language)
         if again is not None and rng.random() < 0.5:
             text = change(again, rng)

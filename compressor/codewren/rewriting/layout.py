@@ -1,7 +1,8 @@
-"""Other white space and other comments; not a token changes.
+"""Other white space, other comments, and statements that do nothing.
 
-In C and Java only what stands between two tokens is touched, and there only white space and
-comments: a line break is never taken away, so directives and `//` comments end where they did.
+The tokens stay. In C and Java only what stands between two of them is touched, and there only
+white space and comments: a line break is never taken away, so directives and `//` comments end
+where they did.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from codewren.rewriting.renaming import Code
 from codewren.rewriting.syntax import Edit, Step, edited, leaves
 from codewren.source import Language
 
-__all__ = ["recommented", "reformatted"]
+__all__ = ["recommented", "reformatted", "with_dead_code"]
 
 COMMENTS = ("checked above", "TODO", "internal", "see below", "note", "common case", "done here")
 
@@ -24,6 +25,12 @@ _COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
 _BLOCKS = frozenset(
     {"compound_statement", "block", "constructor_body", "switch_block", "class_body"}
 )
+_CASES = frozenset({"case_statement", "else_statement"})
+_DEAD = {
+    Language.C: ("if (0) { }", "do { } while (0);", "while (0) { }"),
+    Language.JAVA: ("if (false) { }", "do { } while (false);"),
+    Language.PYTHON: ("pass", "if False: pass"),
+}
 _INDENTATIONS = (b"\t", b"  ", b"    ", b"        ")
 
 
@@ -49,24 +56,47 @@ def reformatted(code: Code, rng: Random) -> str:
 def recommented(code: Code, rng: Random) -> str:
     """All comments gone, and one of COMMENTS before a statement by chance."""
     source = code.text.encode()
-    edits: list[Edit] = []
-    places: list[int] = []
     python = code.language is Language.PYTHON
-    for path in _leaves(code):
-        node = path[-1].node
-        if path[-1].type in _COMMENTS:
-            edits.append((node.start_byte, node.end_byte, b"" if python else b" "))
-        elif _begins_statement(path) and (
-            not python
-            or not source[node.start_byte - node.start_point.column : node.start_byte].strip()
-        ):
-            places.append(node.start_byte)
-    if places:
-        place, words = rng.choice(places), rng.choice(COMMENTS)
-        line = source.rfind(b"\n", 0, place) + 1
-        new = f"# {words}\n".encode() + source[line:place] if python else f"/* {words} */ ".encode()
-        edits.append((place, place, new))
+    path_leaves = _leaves(code)
+    blank = b"" if python else b" "
+    edits: list[Edit] = [
+        (path[-1].node.start_byte, path[-1].node.end_byte, blank)
+        for path in path_leaves
+        if path[-1].type in _COMMENTS
+    ]
+    if places := _places(code, path_leaves):
+        words = rng.choice(COMMENTS)
+        comment = f"# {words}" if python else f"/* {words} */"
+        edits.append(_inserted(source, rng.choice(places), comment, own_line=python))
     return edited(source, edits).decode()
+
+
+def with_dead_code(code: Code, rng: Random) -> str:
+    """A statement that does nothing before another one of a block, by chance."""
+    places = _places(code, _leaves(code))
+    if not places:
+        return code.text
+    source, statement = code.text.encode(), rng.choice(_DEAD[code.language])
+    edit = _inserted(source, rng.choice(places), statement, own_line=True)
+    return edited(source, [edit]).decode()
+
+
+def _inserted(source: bytes, place: int, new: str, *, own_line: bool) -> Edit:
+    """Put `new` before what stands at `place`, on a line of its own if that begins a line."""
+    line = source[source.rfind(b"\n", 0, place) + 1 : place]
+    gap = b"\n" + line if own_line and not line.strip() else b" "
+    return place, place, new.encode() + gap
+
+
+def _places(code: Code, path_leaves: list[list[Step]]) -> list[int]:
+    """Where a statement of a block begins, before which another may stand."""
+    source, found = code.text.encode(), []
+    for path in path_leaves:
+        start = path[-1].node.start_byte
+        line = source[source.rfind(b"\n", 0, start) + 1 : start]
+        if _begins_statement(path) and (code.language is not Language.PYTHON or not line.strip()):
+            found.append(start)
+    return found
 
 
 def _leaves(code: Code) -> list[list[Step]]:
@@ -75,12 +105,18 @@ def _leaves(code: Code) -> list[list[Step]]:
 
 
 def _begins_statement(path: list[Step]) -> bool:
-    """Whether a leaf is the first of a statement of a block."""
+    """Whether a leaf is the first of a statement of a block, and not the block's first.
+
+    Of a block the first may be a docstring, or a constructor's call of another.
+    """
     start = path[-1].node.start_byte
-    return any(
-        above.type in _BLOCKS and step.node.start_byte == start and step.node.is_named
-        for above, step in pairwise(path)
-    )
+    for above, step in pairwise(path):
+        if above.type in _BLOCKS and step.node.is_named and step.node.start_byte == start:
+            first = above.node.named_children[0]
+            return (
+                step.type.endswith("_statement") and step.type not in _CASES and first != step.node
+            )
+    return False
 
 
 def _unparsed(text: str) -> str:

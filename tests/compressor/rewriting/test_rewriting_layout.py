@@ -18,6 +18,7 @@ from codewren.rewriting import (
     recommented,
     reformatted,
     rewritten,
+    with_dead_code,
 )
 from codewren.rewriting.parsing import parsed
 from codewren.rewriting.syntax import leaves
@@ -81,6 +82,37 @@ def test_python_keeps_its_tree(change: Callable[[Code, Random], str]) -> None:
     assert after != PYTHON_TEXT
     assert ast.dump(ast.parse(after)) == ast.dump(ast.parse(PYTHON_TEXT))
     assert "a comment" not in after
+
+
+JAVA_TEXT = """\
+class Pair {
+    Pair(int a) {
+        this(a, a);
+        int b = a;
+        switch (b) { case 1: b++; break; default: b--; }
+        return;
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [(C_TEXT, Language.C), (JAVA_TEXT, Language.JAVA), (PYTHON_TEXT, Language.PYTHON)],
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_dead_code_is_one_statement_more(text: str, language: Language, seed: int) -> None:
+    code = read_code(text, language)
+    assert code is not None
+    after = with_dead_code(code, Random(seed))
+    assert read_code(after, code.language) is not None
+    before, rest = text.splitlines(), iter(after.splitlines())
+    assert len(after) > len(text)
+    assert all(any(line.endswith(old.strip()) for line in rest) for old in before)
+    if code.language is Language.JAVA:
+        assert after.index("this(a, a)") < after.index("while" if "while" in after else "if")
+    if code.language is Language.PYTHON:
+        assert ast.get_docstring(ast.parse(after).body[0]) == "Doc # kept."  # type: ignore[arg-type]
 
 
 def test_names_come_from_other_texts() -> None:
