@@ -73,13 +73,13 @@ def finetune(
         seconds = train(
             classifier, data.examples, training, folder, identity=step.identity, report=watch.report
         )
-    draw_curves(folder)
+    loss = draw_curves(folder)
     done = step.finish(
         {
             "parameters": classifier.parameters,
             "examples": len(data.examples),
             "seconds": round(seconds, 1),
-            "loss": watch.loss,
+            "loss": loss,
             "sha256": classifier_hash(str(folder)),
         }
     )
