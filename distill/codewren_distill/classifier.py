@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from codewren_distill.models import PAIR_HEADS, SequenceModel, SiameseModel
+from codewren_distill.tensors import writing
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import read_json, write_bytes, write_json
@@ -56,13 +57,12 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CARD).unlink(missing_ok=True)
-        classifier.core.save_pretrained(folder)
-        if isinstance(classifier.model, SiameseModel):
-            head = {
-                k: v.detach().cpu().contiguous()
-                for k, v in classifier.model.head.state_dict().items()
-            }
-            save_file(head, folder / HEAD)
+        with writing(folder):
+            classifier.core.save_pretrained(folder)
+            if isinstance(classifier.model, SiameseModel):
+                head = classifier.model.head.state_dict()
+                whole = {k: v.detach().cpu().contiguous() for k, v in head.items()}
+                save_file(whole, folder / HEAD)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     _save_tokenizer(classifier, folder)
