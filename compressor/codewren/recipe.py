@@ -82,6 +82,10 @@ def load_recipe(path: Path) -> Recipe:
         return _recipe(data, path.parent)
     except CodewrenError as error:
         raise OptionError(f"{path}: {error}") from error
+    except OSError as error:
+        raise OptionError(
+            f"{path}: names a file that cannot be there ({error.strerror})"
+        ) from error
 
 
 def _recipe(data: dict[str, Any], base: Path) -> Recipe:

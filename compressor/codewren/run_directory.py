@@ -27,7 +27,7 @@ from typing import Any
 
 from codewren.progress import Reporter, Silent
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import read_json, sha256_of, write_json
+from codewren_runtime.files import TEMPORARY, read_json, sha256_of, write_json
 from codewren_runtime.types import Task
 
 __all__ = ["Run", "Step", "read_marker"]
@@ -100,7 +100,8 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the run directory alone; OptionError if another process holds it.
 
-        The lock is the operating system's, so it goes with the process, even a killed one.
+        The lock is the operating system's, so it goes with the process, even a killed one;
+        what such a one was writing is removed.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -111,6 +112,8 @@ class Run:
             ) from error
         try:
             _lock(handle, self.folder)
+            for unfinished in self.folder.rglob(TEMPORARY):
+                unfinished.unlink(missing_ok=True)
             yield
         finally:
             os.close(handle)

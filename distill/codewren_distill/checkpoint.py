@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from codewren_distill.tensors import writing
 from codewren_runtime.files import atomic_path
 
 __all__ = ["Position", "below", "restore", "store"]
@@ -43,7 +44,7 @@ def store(
         for name, value in state.items():
             tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
     header = {"position": json.dumps([position.step, position.seconds]), "identity": identity}
-    with atomic_path(path) as temporary:
+    with writing(path), atomic_path(path) as temporary:
         # clone: tied weights share memory, which safetensors refuses
         save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, temporary, header)
 

@@ -27,6 +27,7 @@ from codewren_distill.data_flow import DataFlowText, GraphModel
 from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
 from codewren_distill.ngrams import NgramBag
 from codewren_distill.pair_heads import PAIR_HEADS
+from codewren_distill.tensors import writing
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import read_json, write_bytes, write_json
@@ -68,13 +69,14 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CARD).unlink(missing_ok=True)
-        classifier.core.save_pretrained(folder)
-        if isinstance(classifier.model, SiameseModel):
-            _save_head(classifier.model.head, folder / HEAD)
-        elif isinstance(classifier.model, PooledModel):
-            _save_head(classifier.model.head, folder / TEXT_HEAD)
-        elif classifier.model.ngrams is not None:
-            _save_head(classifier.model.ngrams, folder / NGRAMS)
+        with writing(folder):
+            classifier.core.save_pretrained(folder)
+            if isinstance(classifier.model, SiameseModel):
+                _save_head(classifier.model.head, folder / HEAD)
+            elif isinstance(classifier.model, PooledModel):
+                _save_head(classifier.model.head, folder / TEXT_HEAD)
+            elif classifier.model.ngrams is not None:
+                _save_head(classifier.model.ngrams, folder / NGRAMS)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     _save_tokenizer(classifier, folder)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from codewren_distill.tensors import writing
 from codewren_runtime.errors import DataError
 from codewren_runtime.files import atomic_path
 from codewren_runtime.types import Example
@@ -61,7 +62,7 @@ class SoftLabels:
         keys = np.frombuffer(b"".join(self.logits), dtype=np.uint8).reshape(-1, 32)
         rows = np.stack(list(self.logits.values())).astype(np.float32)
         header = {"teacher": self.teacher, "labels": json.dumps(self.labels)}
-        with atomic_path(path) as temporary:
+        with writing(path), atomic_path(path) as temporary:
             save_file({"keys": keys, "logits": rows}, temporary, header)
 
     @classmethod

@@ -39,7 +39,10 @@ class Session:
         self._name, self._output, self._width = name, output, width
         try:
             self._session = ort.InferenceSession(
-                graph, _options(), providers=["CPUExecutionProvider"]
+                graph,
+                _options(),
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # would print to stdout, and try the very same again
             )
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             raise BundleError(

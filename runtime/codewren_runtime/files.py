@@ -18,6 +18,7 @@ from typing import Any
 from codewren_runtime.errors import OptionError
 
 __all__ = [
+    "TEMPORARY",
     "atomic_path",
     "canonical_json",
     "file_sha256",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
+TEMPORARY = ".*.????????.tmp"  # what a killed process may leave of `atomic_path`
 MAX_SMALL_BYTES = 100_000_000
 # Of a file name that is no UTF-8, halves of characters: \\udcff, which is JSON's own escape.
 ESCAPED = "backslashreplace"

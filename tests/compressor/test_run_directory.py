@@ -91,3 +91,16 @@ def test_a_budget_that_is_none_names_the_file_and_the_remedy(tmp_path: Path, bud
     write_json(tmp_path / "architecture.json", {"budget": budget})
     with pytest.raises(OptionError, match=r"architecture\.json.*run search --force"):
         read_budget(Run(tmp_path))
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from codewren_runtime.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'half'); os._exit(9)"
+    )
+    path = tmp_path / "student" / "model.safetensors"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert len(list(path.parent.iterdir())) == 1
+    with Run(tmp_path).locked():
+        assert not list(path.parent.iterdir())

@@ -44,11 +44,14 @@ def new_figure(width: float, height: float = 4.8) -> Figure:
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Save as PNG and SVG, atomically; returns both paths."""
+    """Save as PNG and SVG, atomically; returns both paths. The same figure, the same bytes."""
+    from matplotlib import rc_context
+
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     with atomic_path(png) as temporary:
         figure.savefig(temporary, format="png", dpi=150)
-    with atomic_path(svg) as temporary:
+    # Without the salt its ids would differ from run to run.
+    with atomic_path(svg) as temporary, rc_context({"svg.hashsalt": path.name}):
         figure.savefig(temporary, format="svg", metadata={"Date": None})
     return png, svg
 

@@ -77,14 +77,14 @@ def distill(
             identity=step.identity,
             report=watch.report,
         )
-    draw_curves(folder)
+    loss = draw_curves(folder)
     keep_samples(run, data)
     done = step.finish(
         {
             "parameters": student.parameters,
             "examples": len(data.examples),
             "seconds": round(seconds, 1),
-            "loss": watch.loss,
+            "loss": loss,
             "sha256": classifier_hash(str(folder)),
         }
     )

@@ -94,13 +94,13 @@ def finetune(
             supervision=supervision,
             valid=held_out,
         )
-    draw_curves(folder)
+    loss = draw_curves(folder)
     done = step.finish(
         {
             "parameters": classifier.parameters,
             "examples": len(examples),
             "seconds": round(trained.seconds, 1),
-            "loss": watch.loss,
+            "loss": loss,
             "valid_losses": list(trained.valid_losses),
             "sha256": classifier_hash(str(folder)),
         }

@@ -80,15 +80,19 @@ def fresh_student(
 def finished_training(run: Run, step: Step) -> dict[str, Any] | None:
     """The result of a training that need not run again: its folder still holds what it made."""
     from codewren_distill.teachers import classifier_hash
+    from codewren_distill.train import discard_state
 
     left = step.result()
-    if left is None or left["sha256"] != classifier_hash(str(step.marker.parent)):
+    folder = step.marker.parent
+    if left is None or left["sha256"] != classifier_hash(str(folder)):
         return None
-    return run.finished(step)
+    if done := run.finished(step):
+        discard_state(folder)  # a kill may have come before
+    return done
 
 
-def draw_curves(folder: Path) -> None:
-    """Draw `log.jsonl` of a training as `curves.png`."""
+def draw_curves(folder: Path) -> float | None:
+    """Draw `log.jsonl` of a training as `curves.png`; returns the smoothed loss at its end."""
     from codewren_distill.training import LOG
 
     lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
@@ -103,3 +107,4 @@ def draw_curves(folder: Path) -> None:
         title=f"Training of the {folder.name}",
         axes=("optimizer step", "loss"),
     )
+    return smooth[-1] if smooth else None
