@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from codewren_distill.batches import by_length, row_length
 from codewren_distill.classifier import Classifier
-from codewren_distill.text_side import Encoded
+from codewren_distill.models import SiameseModel
+from codewren_distill.text_side import Encoded, pad
 from codewren_runtime.errors import ModelError
 from codewren_runtime.types import Example
 
@@ -38,24 +40,75 @@ def score_batches(encoded: Sequence[Encoded], batch_size: int = 64) -> list[list
 
 @torch.inference_mode()
 def _batch_logits(
-    classifier: Classifier, rows: Sequence[Encoded], device: torch.device
+    classifier: Classifier,
+    rows: Sequence[Encoded],
+    device: torch.device,
+    embeddings: _Embeddings | None,
 ) -> NDArray[np.float32]:
-    batch = {name: value.to(device) for name, value in classifier.text.collate(rows).items()}
-    logits: NDArray[np.float32] = classifier.model(**batch).float().cpu().numpy()
+    if embeddings is not None:
+        answer = embeddings.logits(rows)
+    else:
+        batch = {name: value.to(device) for name, value in classifier.text.collate(rows).items()}
+        answer = classifier.model(**batch)
+    logits: NDArray[np.float32] = answer.float().cpu().numpy()
     if not np.isfinite(logits).all():
         raise ModelError("the model answers logits that are not numbers; its weights are damaged")
     return logits
 
 
+class _Embeddings:
+    """Embeddings of the distinct texts of siamese pairs, each computed once, when first asked for.
+
+    A text is always computed with the same neighbours, whatever is asked for first: a resumed
+    run rounds as an uninterrupted one does.
+    """
+
+    def __init__(
+        self, classifier: Classifier, encoded: Sequence[Encoded], device: torch.device
+    ) -> None:
+        assert isinstance(classifier.model, SiameseModel)
+        self.model, self.tokenizer, self.device = (
+            classifier.model,
+            classifier.text.tokenizer,
+            device,
+        )
+        self.texts = list(dict.fromkeys(ids for row in encoded for ids in row))
+        self.place = {ids: at for at, ids in enumerate(self.texts)}
+        batches = by_length([len(ids) for ids in self.texts], 64)
+        self.batch_of = {text: batch for batch in batches for text in batch}
+        self.table: dict[int, torch.Tensor] = {}
+
+    def logits(self, rows: Sequence[Encoded]) -> torch.Tensor:
+        """Logits (rows, labels)."""
+        sides = zip(*rows, strict=True)
+        return cast(torch.Tensor, self.model.head(*(self._stacked(side) for side in sides)))
+
+    def _stacked(self, texts: Sequence[tuple[int, ...]]) -> torch.Tensor:
+        places = [self.place[ids] for ids in texts]
+        for place in places:
+            if place not in self.table:
+                batch = self.batch_of[place]
+                padded = pad([self.texts[at] for at in batch], self.tokenizer)
+                there = {name: value.to(self.device) for name, value in padded.items()}
+                self.table.update(zip(batch, self.model.embed(**there), strict=True))
+        return torch.stack([self.table[place] for place in places])
+
+
 def scored(
     classifier: Classifier, encoded: Sequence[Encoded], batches: Sequence[list[int]]
 ) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-    """Each batch's row numbers and logits (rows, labels), fp32, on the GPU where there is one."""
+    """Each batch's row numbers and logits (rows, labels), fp32, on the GPU where there is one.
+
+    Of siamese pairs every text is encoded once, in however many pairs it stands.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     classifier.model.to(device).eval()
+    siamese = isinstance(classifier.model, SiameseModel)
+    embeddings = _Embeddings(classifier, encoded, device) if siamese else None
     try:
         for rows in batches:
-            yield rows, _batch_logits(classifier, [encoded[row] for row in rows], device)
+            chosen = [encoded[row] for row in rows]
+            yield rows, _batch_logits(classifier, chosen, device, embeddings)
     finally:
         classifier.model.to("cpu")
 

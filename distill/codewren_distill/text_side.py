@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +17,7 @@ from codewren_runtime.types import Example
 __all__ = ["CrossText", "Encoded", "SiameseText", "Tokenizes", "TransformersTokenizer"]
 
 MULTIPLE = 16  # lengths of padded batches
+REMEMBERED = 20_000
 
 Encoded = tuple[tuple[int, ...], ...]  # token ids of each sequence that the model reads
 
@@ -62,11 +64,13 @@ class SiameseText:
     def __init__(self, tokenizer: CodeTokenizer | TransformersTokenizer, *, pairs: bool) -> None:
         self.tokenizer = tokenizer
         self.pairs = pairs
+        # A text that stands in many pairs is tokenized once, and its ids are kept once.
+        self._ids = lru_cache(maxsize=REMEMBERED)(lambda text: tuple(tokenizer.encode(text)))
 
     def encode(self, example: Example) -> Encoded:
         """One tuple of ids per text; DataError for pairs where one text is read, or the reverse."""
         check_kind(example, pairs=self.pairs)
-        return tuple(tuple(self.tokenizer.encode(text)) for text in example.texts)
+        return tuple(self._ids(text) for text in example.texts)
 
     def collate(self, rows: Sequence[Encoded]) -> Batch:
         """Pad to one length: all first texts, then, for pairs, all second ones."""

@@ -93,3 +93,25 @@ def test_a_card_without_its_fields_is_refused(pair: Classifier, tmp_path: Path) 
     (tmp_path / CARD).write_text('{"schema": 1}')
     with pytest.raises(ModelError, match="damaged"):
         load_classifier(tmp_path)
+
+
+def test_a_text_in_many_pairs_is_encoded_once_and_answers_as_in_each(
+    pair: Classifier, pair_examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = pair_examples[:6]
+    crossed = [Example(a.text, b.text2) for a in some for b in some]
+    with torch.inference_mode():
+        pair.model.eval()
+        rows = [pair.text.encode(example) for example in crossed]
+        expected = [pair.model(**pair.text.collate([row])).numpy()[0] for row in rows]
+    encoded, embed = 0, pair.model.embed  # type: ignore[operator]
+
+    def counting(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        nonlocal encoded
+        encoded += len(input_ids)
+        return embed(input_ids, attention_mask)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(pair.model, "embed", counting)
+    found = logits_of(pair, crossed)
+    assert abs(found - expected).max() < 1e-5
+    assert encoded == len({text for example in crossed for text in example.texts})
