@@ -6,6 +6,9 @@ only error is that of rounding the weight itself. int8 has one scale per output 
 per row of an embedding; int4 one per block of at most `BLOCK` weights that are summed together,
 since its 16 steps must not stretch over a whole column. Embeddings take 8 bits there too: nothing
 averages their error out (in 4 bits they tripled that of the logits of a published student).
+
+An embedding is looked up as it is stored, and only the rows found are widened: so it takes no
+more memory than it takes bytes, where the folded table would take four times as much.
 """
 
 from __future__ import annotations
@@ -37,16 +40,24 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
     if bits == 32:
         return small
     rows = _stored_by_row(small)
-    kept, added = [], []
+    tables = _looked_up(small)
+    kept: list[TensorProto] = []
+    nodes: list[onnx.NodeProto] = []
+    widened_later: dict[str, Stored] = {}
     for weight in small.graph.initializer:
         if not _is_large_matrix(weight):
             kept.append(weight)
             continue
         values = numpy_helper.to_array(weight)
-        parts, nodes = _stored(weight.name, values, bits, by_row=weight.name in rows)
+        parts, widening = _stored(weight.name, values, bits, by_row=weight.name in rows)
         kept += parts
-        added += nodes
-    nodes = [*added, *small.graph.node]
+        if weight.name in tables:
+            widened_later[weight.name] = parts, widening
+        else:
+            nodes += widening
+    for node in small.graph.node:
+        later = widened_later.get(node.input[0]) if node.op_type == "Gather" else None
+        nodes += [node] if later is None else _widened_rows(node, *later)
     del small.graph.initializer[:], small.graph.node[:]
     small.graph.initializer.extend(kept)
     small.graph.node.extend(nodes)
@@ -65,6 +76,26 @@ def _stored(name: str, values: Floats, bits: int, *, by_row: bool) -> Stored:
     if bits == 4 and not by_row and values.ndim == 2 and (block := _block(len(values))):
         return _int4(name, values, block)
     return _int8(name, values, by_row=by_row)
+
+
+def _widened_rows(
+    gather: onnx.NodeProto, parts: list[TensorProto], nodes: list[onnx.NodeProto]
+) -> list[onnx.NodeProto]:
+    """The look-up of each stored part, and on what was found the nodes that widen a table."""
+    ids, answer = gather.input[1], gather.output[0]
+    names = {part.name: f"{answer}:{index}" for index, part in enumerate(parts)}
+    found = [helper.make_node("Gather", [part, ids], [name]) for part, name in names.items()]
+    names |= {node.output[0]: f"{answer}:{node.op_type[0]}" for node in nodes}
+    names[nodes[-1].output[0]] = answer
+    return found + [
+        helper.make_node(
+            node.op_type,
+            [names[name] for name in node.input],
+            [names[node.output[0]]],
+            **{a.name: helper.get_attribute_value(a) for a in node.attribute},
+        )
+        for node in nodes
+    ]
 
 
 def _half(name: str, values: Floats) -> Stored:
@@ -133,6 +164,21 @@ def _require_int4(graph: onnx.ModelProto) -> None:
 def _is_large_matrix(weight: TensorProto) -> bool:
     size = int(np.prod(weight.dims))
     return weight.data_type == TensorProto.FLOAT and len(weight.dims) > 1 and size >= MIN_WEIGHTS
+
+
+def _looked_up(graph: onnx.ModelProto) -> set[str]:
+    """Names of the tables whose rows are looked up, and which nothing else reads."""
+    plain = {
+        node.input[0]
+        for node in graph.graph.node
+        if node.op_type == "Gather" and all(a.name != "axis" or a.i == 0 for a in node.attribute)
+    }
+    others = {
+        name
+        for node in graph.graph.node
+        for name in (node.input[1:] if node.op_type == "Gather" else node.input)
+    }
+    return plain - others
 
 
 def _stored_by_row(graph: onnx.ModelProto) -> set[str]:
