@@ -6,6 +6,9 @@ only error is that of rounding the weight itself. int8 has one scale per output 
 per row of an embedding; int4 one per block of at most `BLOCK` weights that are summed together,
 since its 16 steps must not stretch over a whole column. Embeddings take 8 bits there too: nothing
 averages their error out (in 4 bits they tripled that of the logits of a published student).
+
+An embedding is looked up as it is stored, and only the rows found are widened: so it takes no
+more memory than it takes bytes, where the folded table would take four times as much.
 """
 
 from __future__ import annotations
@@ -24,7 +27,6 @@ INT8_MAX = 127
 INT4_MIN, INT4_MAX = -8, 7
 BLOCK, MIN_BLOCK = 32, 8
 
-TABLE = "codewren:table"  # a name that no graph has
 INT4_OPSET, INT4_IR = 21, 10  # the first that know tensors of 4 bits
 
 Floats = NDArray[np.float32]
@@ -40,17 +42,25 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
     if bits == 32:
         return small
     rows = _stored_by_row(small)
-    kept, added = [], []
+    tables = _looked_up(small)
+    kept: list[TensorProto] = []
+    nodes: list[onnx.NodeProto] = []
+    widened_later: dict[str, Stored] = {}
     for weight in small.graph.initializer:
         if not _is_large_matrix(weight):
             kept.append(weight)
             continue
         values = numpy_helper.to_array(weight)
         by_row = weight.name in rows and values.shape[-1] >= MIN_ROW
-        parts, nodes = _stored(weight.name, values, bits, by_row=by_row)
+        parts, widening = _stored(weight.name, values, bits, by_row=by_row)
         kept += parts
-        added += nodes
-    nodes = [*added, *small.graph.node]
+        if weight.name in tables:
+            widened_later[weight.name] = parts, widening
+        else:
+            nodes += widening
+    for node in small.graph.node:
+        later = widened_later.get(node.input[0]) if node.op_type == "Gather" else None
+        nodes += [node] if later is None else _widened_rows(node, *later)
     del small.graph.initializer[:], small.graph.node[:]
     small.graph.initializer.extend(kept)
     small.graph.node.extend(nodes)
@@ -61,19 +71,21 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
 
 
 def token_embeddings(model: bytes) -> Floats:
-    """The table (tokens, width) in which a bundle's graph looks up token ids, whatever its bits."""
+    """The embeddings (tokens, width) that a bundle's graph looks up token ids in, as it has them."""
     import onnxruntime
 
     graph = onnx.load_from_string(model)
     gathers = (node for node in graph.graph.node if node.op_type == "Gather")
-    table = next(node.input[0] for node in gathers if node.input[1] == "input_ids")
-    graph.graph.node.append(helper.make_node("Identity", [table], [TABLE]))
+    first = next(node for node in gathers if node.input[1] == "input_ids")
+    tokens = next(w.dims[0] for w in graph.graph.initializer if w.name == first.input[0])
+    widened = first.output[0].partition(":")[0]
     del graph.graph.output[:]
-    graph.graph.output.append(helper.make_tensor_value_info(TABLE, TensorProto.FLOAT, None))
+    graph.graph.output.append(helper.make_tensor_value_info(widened, TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    values: Floats = session.run(None, {"input_ids": np.zeros((1, 1), np.int64)})[0]
+    ids = np.arange(tokens, dtype=np.int64)[np.newaxis]
+    values: Floats = session.run(None, {"input_ids": ids})[0][0]
     return values
 
 
@@ -86,6 +98,34 @@ def _stored(name: str, values: Floats, bits: int, *, by_row: bool) -> Stored:
     if bits == 4 and not by_row and values.ndim == 2 and (block := _block(len(values))):
         return _int4(name, values, block)
     return _int8(name, values, by_row=by_row)
+
+
+def _widened_rows(
+    gather: onnx.NodeProto, parts: list[TensorProto], nodes: list[onnx.NodeProto]
+) -> list[onnx.NodeProto]:
+    """The look-up of each stored part, and on what was found the nodes that widen a table.
+
+    Scales of whole columns are the same for every row, and are not looked up.
+    """
+    ids, answer = gather.input[1], gather.output[0]
+    names = {part.name: part.name for part in parts}
+    names |= {p.name: f"{answer}:{index}" for index, p in enumerate(parts) if p.dims[0] > 1}
+    found = [
+        helper.make_node("Gather", [part, ids], [name])
+        for part, name in names.items()
+        if part != name
+    ]
+    names |= {node.output[0]: f"{answer}:{node.op_type[0]}" for node in nodes}
+    names[nodes[-1].output[0]] = answer
+    return found + [
+        helper.make_node(
+            node.op_type,
+            [names[name] for name in node.input],
+            [names[node.output[0]]],
+            **{a.name: helper.get_attribute_value(a) for a in node.attribute},
+        )
+        for node in nodes
+    ]
 
 
 def _half(name: str, values: Floats) -> Stored:
@@ -154,6 +194,21 @@ def _require_int4(graph: onnx.ModelProto) -> None:
 def _is_large_matrix(weight: TensorProto) -> bool:
     size = int(np.prod(weight.dims))
     return weight.data_type == TensorProto.FLOAT and len(weight.dims) > 1 and size >= MIN_WEIGHTS
+
+
+def _looked_up(graph: onnx.ModelProto) -> set[str]:
+    """Names of the tables whose rows are looked up, and which nothing else reads."""
+    plain = {
+        node.input[0]
+        for node in graph.graph.node
+        if node.op_type == "Gather" and all(a.name != "axis" or a.i == 0 for a in node.attribute)
+    }
+    others = {
+        name
+        for node in graph.graph.node
+        for name in (node.input[1:] if node.op_type == "Gather" else node.input)
+    }
+    return plain - others
 
 
 def _stored_by_row(graph: onnx.ModelProto) -> set[str]:

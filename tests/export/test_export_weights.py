@@ -46,6 +46,39 @@ def test_int8_is_within_half_a_step_of_each_column(seed: int, spread: float) -> 
     assert (error <= step * 0.5001 + 1e-12).all()
 
 
+def looked_up(table: np.ndarray) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["t", "ids"], ["rows"])],
+        "g",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n", "length"])],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["n", "length", table.shape[1]])],
+        [numpy_helper.from_array(table, "t")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_an_embedding_is_widened_after_the_look_up_alone(bits: int) -> None:
+    table = np.random.default_rng(0).normal(size=(400, 24)).astype(np.float32)
+    model = store_weights(looked_up(table), bits)
+    ids = np.array([[0, 399, 7], [7, 1, 1]])
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"ids": ids})
+    step = np.abs(table).max(1) / 127
+    assert (np.abs(found - table[ids]) <= step[ids][..., None] * 0.5001).all()
+    # Folding finds no constant to widen: nothing computed holds all rows.
+    stored = {tensor.name for tensor in model.graph.initializer}
+    readers = [node for node in model.graph.node if stored & set(node.input)]
+    assert {node.op_type for node in readers} == {"Gather"}
+
+
+def test_a_table_that_is_also_multiplied_is_widened_whole() -> None:
+    table = np.ones((400, 24), dtype=np.float32)
+    model = looked_up(table)
+    model.graph.node.append(helper.make_node("MatMul", ["rows", "t"], ["y"]))
+    assert "Cast" in [node.op_type for node in store_weights(model, 8).graph.node[:1]]
+
+
 def test_half_precision_clips_instead_of_overflowing() -> None:
     weight = np.full((32, 40), 1e6, dtype=np.float32)
     assert weight_in(store_weights(matmul(weight), 16), 32).max() == np.finfo(np.float16).max
