@@ -52,7 +52,8 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
             continue
         values = numpy_helper.to_array(weight)
         by_row = weight.name in rows and values.shape[-1] >= MIN_ROW
-        parts, widening = _stored(weight.name, values, bits, by_row=by_row)
+        own_bits = 8 if bits == 4 and weight.name in tables else bits
+        parts, widening = _stored(weight.name, values, own_bits, by_row=by_row)
         kept += parts
         if weight.name in tables:
             widened_later[weight.name] = parts, widening
@@ -71,7 +72,7 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
 
 
 def token_embeddings(model: bytes) -> Floats:
-    """The embeddings (tokens, width) that a bundle's graph looks up token ids in, as it has them."""
+    """The embeddings (tokens, width) that a bundle's graph looks up, whatever their bits."""
     import onnxruntime
 
     graph = onnx.load_from_string(model)
