@@ -6,6 +6,7 @@ only error is that of rounding the weight itself. int8 has one scale per output 
 per row of an embedding; int4 one per block of at most `BLOCK` weights that are summed together,
 since its 16 steps must not stretch over a whole column. Embeddings take 8 bits there too: nothing
 averages their error out (in 4 bits they tripled that of the logits of a published student).
+Tables of rows too narrow for scales of their own hold the root of each value in 8 bits.
 
 An embedding is looked up as it is stored, and only the rows found are widened: so it takes no
 more memory than it takes bytes, where the folded table would take four times as much.
@@ -52,10 +53,13 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
             continue
         values = numpy_helper.to_array(weight)
         by_row = weight.name in rows and values.shape[-1] >= MIN_ROW
-        own_bits = 8 if bits == 4 and weight.name in tables else bits
-        parts, widening = _stored(weight.name, values, own_bits, by_row=by_row)
+        looked_up = weight.name in tables
+        if looked_up and not by_row and bits < 16:
+            parts, widening = _square_root(weight.name, values)
+        else:
+            parts, widening = _stored(weight.name, values, bits, by_row=by_row)
         kept += parts
-        if weight.name in tables:
+        if looked_up:
             widened_later[weight.name] = parts, widening
         else:
             nodes += widening
@@ -116,7 +120,7 @@ def _widened_rows(
         for part, name in names.items()
         if part != name
     ]
-    names |= {node.output[0]: f"{answer}:{node.op_type[0]}" for node in nodes}
+    names |= {node.output[0]: f"{answer}:{index}n" for index, node in enumerate(nodes)}
     names[nodes[-1].output[0]] = answer
     return found + [
         helper.make_node(
@@ -150,6 +154,23 @@ def _int8(name: str, values: Floats, *, by_row: bool) -> Stored:
     return [stored, scales], [
         helper.make_node("Cast", [stored.name], [wide], to=TensorProto.FLOAT),
         helper.make_node("Mul", [wide, scales.name], [name]),
+    ]
+
+
+def _square_root(name: str, values: Floats) -> Stored:
+    """8 bits of each value's root, a scale per column: fine steps where most values are.
+
+    For tables of linear weights, a few of which are a hundred times the others.
+    """
+    roots = np.sign(values) * np.sqrt(np.abs(values))
+    (rounded, scales), _ = _int8(name, roots.astype(np.float32), by_row=False)
+    squared = numpy_helper.from_array(numpy_helper.to_array(scales) ** 2, scales.name)
+    wide, absolute, square = f"{name}:w", f"{name}:a", f"{name}:q"
+    return [rounded, squared], [
+        helper.make_node("Cast", [rounded.name], [wide], to=TensorProto.FLOAT),
+        helper.make_node("Abs", [wide], [absolute]),
+        helper.make_node("Mul", [wide, absolute], [square]),
+        helper.make_node("Mul", [square, squared.name], [name]),
     ]
 
 

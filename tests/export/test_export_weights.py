@@ -79,6 +79,27 @@ def test_a_table_that_is_also_multiplied_is_widened_whole() -> None:
     assert "Cast" in [node.op_type for node in store_weights(model, 8).graph.node[:1]]
 
 
+def test_a_narrow_table_keeps_its_small_values_beside_a_large_one() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(0, 0.01, (5_000, 2)).astype(np.float32)
+    table[7], table[8] = (3.0, -1.0), (0.0, 0.0)
+    parts = [numpy_helper.from_array(table, "t")]
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])
+    answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])
+    graph = helper.make_graph([helper.make_node("Gather", ["t", "ids"], ["y"])], "g", [ids],
+                              [answer], parts)  # fmt: skip
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    for bits in (4, 8):
+        small = store_weights(whole, bits)
+        assert small.ByteSize() < 11_000
+        session = ort.InferenceSession(
+            small.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        (found,) = session.run(None, {"ids": np.arange(5_000)})
+        assert np.abs(found - table)[9:].mean() < 0.0006  # plain steps of 3 / 127 would lose all
+        assert np.abs(found - table)[7:9].max() < 0.013
+
+
 def test_half_precision_clips_instead_of_overflowing() -> None:
     weight = np.full((32, 40), 1e6, dtype=np.float32)
     assert weight_in(store_weights(matmul(weight), 16), 32).max() == np.finfo(np.float16).max

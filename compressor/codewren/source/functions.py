@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from codewren.source.languages import (
     FUNCTION_VALUES,
     GRAMMARS,
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Function", "find_functions", "parse"]
 
 CPU_SECONDS = 10.0
+# The parser remembers what is open: for a million brackets it took 4 GB.
+MAX_DEPTH = 10_000
 _BLOCK = 1 << 16
 _NODES_PER_LOOK = 1_000
 
@@ -62,8 +66,9 @@ def find_functions(
     attributes and template heads are no part of it. C with syntax errors is read as C++ if that
     leaves fewer. What surrounds a syntax error is still found.
 
-    Raises DataError where the parser takes more than `cpu_seconds` of CPU time, as some hostile
-    inputs make it, and MissingExtraError without the extra `scan`.
+    Raises DataError where brackets are nested deeper than `MAX_DEPTH`, or the parser takes more
+    than `cpu_seconds` of CPU time, as some hostile inputs make it, and MissingExtraError without
+    the extra `scan`.
     """
     deadline = time.thread_time() + cpu_seconds
     tree = parse(source, language, deadline)
@@ -79,8 +84,20 @@ def find_functions(
     return found
 
 
+def _depth(source: bytes) -> int:
+    """How many brackets are open at most, those in texts and comments counted too."""
+    steps = np.zeros(256, np.int8)
+    steps[list(b"([{")], steps[list(b")]}")] = 1, -1
+    return int(np.cumsum(steps[np.frombuffer(source, np.uint8)], dtype=np.int32).max(initial=0))
+
+
 def parse(source: bytes, language: Language, deadline: float) -> Tree:
-    """The syntax tree; DataError when this thread's CPU clock passes `deadline` (seconds)."""
+    """The syntax tree; DataError when this thread's CPU clock passes `deadline` (seconds).
+
+    Or when brackets are nested deeper than `MAX_DEPTH`.
+    """
+    if _depth(source) > MAX_DEPTH:
+        raise DataError("brackets are nested too deep; leave the file out")
     grammar = grammar_of(language)
     from tree_sitter import Parser
 
