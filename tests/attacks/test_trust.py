@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from codewren_distill.classifier import load_pretrained
+from codewren_distill.checkpoints import load_pretrained
 from codewren_distill.published import read_published
 from codewren_runtime.errors import ModelError
 
