@@ -15,7 +15,7 @@ demo: $(VENV)/.ready-all
 	$(BIN)/compress demo --run "$(DEMO)" $(DEMO_FLAGS)
 
 test: $(VENV)/.ready-dev
-	$(BIN)/python -m pytest -W error $(TEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -W error -n auto --dist loadfile $(TEST_FLAGS)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

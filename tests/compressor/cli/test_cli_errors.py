@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from codewren.cli.app import main
+
 ROWS = [{"func": f"int f{i}() {{ return {i}; }}", "target": i % 2} for i in range(8)]
 
 
@@ -20,14 +24,20 @@ def _jsonl(rows: Sequence[object]) -> bytes:
 
 
 def compress(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "codewren", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-        timeout=120,
-    )
+    """The command in this process: a process of its own would import torch each time."""
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", ["compress", *arguments])
+        try:
+            main()
+        except SystemExit as done:
+            status = done.code if isinstance(done.code, int) else 0
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
 def refused(*arguments: str, cwd: Path) -> str:
