@@ -92,7 +92,9 @@ def published_row(task: str, runs: Path, output: Output) -> Row | None:
     if task not in PUBLISHED or not folder.is_dir():
         return None
     recipe = load_recipe(ROOT / "recipes" / RECIPES[task])
-    test = read_examples(recipe.data.test, recipe.data.fields, recipe.task.labels)
+    test = read_examples(
+        recipe.data.test, recipe.data.fields, recipe.task.labels, require_label=True
+    )
     run = Run(runs / f"{task}-published", output.reporter())
     with run.locked():
         import_published(run, folder, test, name=task, heads=8)

@@ -76,3 +76,18 @@ def test_cold_start_and_size(tmp_path: Path) -> None:
     for row in found["size"]["rows"].values():
         assert 0 < row["needed_bytes"] < row["with_dependencies_bytes"]
     assert "with all that those require" in report(tmp_path)
+
+
+def test_quality_of_a_recipe_beside_the_sceptics(shared: Path, tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, BENCHMARKS / "quality.py", "--quick", "--seeds", "2", "--tasks",
+         "authorship", "--runs", tmp_path / "runs", "--out", tmp_path / "out"],
+        check=True, cwd=shared.parent,
+    )  # fmt: skip
+    task = json.loads((tmp_path / "out/quality.json").read_text())["tasks"]["authorship"]
+    rows = {row["model"].split(":")[0]: row for row in task["models"]}
+    assert {"majority", "TF-IDF linear", "teacher", "control", "student, distilled"} <= rows.keys()
+    assert rows["bundle, int8"]["bytes"] <= 3_000_000
+    assert len(rows["teacher"]["accuracy_all"]) == 2
+    assert rows["teacher"]["accuracy"] > rows["majority"]["accuracy"]
+    assert (tmp_path / "out/quality.png").stat().st_size > 0
