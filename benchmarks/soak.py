@@ -1,12 +1,14 @@
-"""Resident memory over many predictions of mixed lengths: it must stay flat.
+"""Over many predictions of mixed lengths memory must stay flat, and answers must not drift.
 
     python benchmarks/soak.py --predictions 200000 run/model.wren
 
 Without a bundle, one of random weights is made. Texts are pieces of Python's standard library,
 of all lengths up to twice the window. Memory is taken a hundred times; growth is the most that
-any later one has over the one after a twentieth of the predictions.
+any later one has over the one after a twentieth of the predictions. As often, the logits of a few
+fixed texts are compared with those at the start, bit for bit.
 
-Writes benchmarks/results/soak.json; exit status 1 if memory grew by more than 5 %. Linux.
+Writes benchmarks/results/soak.json; exit status 1 if memory grew by more than 5 % or an answer
+changed. Linux.
 """
 
 from __future__ import annotations
@@ -15,17 +17,18 @@ import argparse
 import sys
 import tempfile
 import time
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from bundles import library, random_bundle, resident, snippets
 from codewren.bench.machine import machine
-from codewren_runtime import load
+from codewren_runtime import Model, load
 from codewren_runtime.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 SAMPLES, WARM_UP = 100, 5
+FIXED = 20
 MOST_GROWTH = 0.05
 
 
@@ -35,11 +38,14 @@ def soak(path: Path, predictions: int, threads: int) -> dict[str, Any]:
     texts = snippets(0, text, 2 * 4 * model.manifest.architecture.max_length)
     items = texts if model.task.kind == "single" else zip(texts, texts, strict=True)
     answers = model.predict_many(items)
-    begin, memory = time.process_time(), []
+    fixed = list(islice(snippets(1, text, 2_000), FIXED + 1))
+    begin, memory, drifted = time.process_time(), [], 0
+    first = _logits(model, fixed)
     for _ in range(SAMPLES):
         for _ in islice(answers, max(1, predictions // SAMPLES)):
             pass
         memory.append(round(resident()["now"], 2))
+        drifted += _logits(model, fixed) != first
         print(f"\r{len(memory)} %  {memory[-1]:.1f} MB", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     start = memory[WARM_UP - 1]
@@ -48,8 +54,17 @@ def soak(path: Path, predictions: int, threads: int) -> dict[str, Any]:
         "threads": threads,
         "cpu_seconds": round(time.process_time() - begin, 1),
         "growth": round(max(memory[WARM_UP:]) / start - 1, 4),
+        "answers_compared": SAMPLES * FIXED,
+        "times_that_answers_changed": drifted,
         "resident_mb": memory,
     }
+
+
+def _logits(model: Model, texts: list[str]) -> bytes:
+    """The raw scores of each text, or of each with the next."""
+    if model.task.kind == "single":
+        return b"".join(model.logits(text).tobytes() for text in texts[:FIXED])
+    return b"".join(model.logits_pair(*pair).tobytes() for pair in pairwise(texts))
 
 
 def main() -> int:
@@ -69,7 +84,8 @@ def main() -> int:
         f"{result['predictions']:,} predictions: {memory[WARM_UP - 1]:.1f} MB after "
         f"{WARM_UP} %, {memory[-1]:.1f} MB at the end, growth {100 * result['growth']:.1f} %"
     )
-    return 1 if result["growth"] > MOST_GROWTH else 0
+    print(f"answers changed {result['times_that_answers_changed']} times of {SAMPLES}")
+    return 1 if result["growth"] > MOST_GROWTH or result["times_that_answers_changed"] else 0
 
 
 if __name__ == "__main__":
