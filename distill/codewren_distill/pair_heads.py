@@ -18,7 +18,7 @@ Pooling = Literal["mean", "first"]
 # Means over a text differ by a fraction of what single tokens do; this evens it out.
 SCALE = 4.0
 # The most that the shared head is ever sure of one cause, or of there being none.
-SURE = 0.999
+SURE = 0.995
 
 
 class PairHead(nn.Module):
@@ -68,7 +68,7 @@ class SharedHead(PairHead):
 
     With z = sigmoid(W u + b), a probability for each of `TRAITS` latent traits of a text,
     P(alike) = 1 - (1 - near) * prod_k (1 - z_k z'_k): a noisy or (Pearl 1988, section 4.3.2),
-    leaky by a thousandth both ways, so that no logit is infinite and no gradient is lost.
+    leaky by half a hundredth both ways, so that no logit is infinite and no gradient is lost.
     `near` = exp(-reach² * |u - v|²) is 1 for a text and itself. For clones a trait is something
     that a function does; which, the head finds out from the pairs alone. Two labels, the second
     of which means alike; the same both ways round.
@@ -101,12 +101,28 @@ class SharedHead(PairHead):
         both = self._traits(embedding_1) * self._traits(embedding_2)
         gap = (embedding_1 - embedding_2).float()
         near = torch.exp(-self.reach.square() * gap.square().sum(-1))
-        unlike = torch.log(1 - SURE * both).sum(-1) + torch.log(1 - SURE * near) + log(SURE)
-        alike = torch.log(1 - torch.exp(unlike))
+        causes = SURE * torch.cat((both, near.unsqueeze(-1)), dim=-1)
+        unlike = torch.log(1 - causes).sum(-1) + log(SURE)
+        # Not 1 - exp(unlike): where nothing is shared, the difference would be rounding alone.
+        alike = _either(_any_of(causes[..., : self.TRAITS], self.TRAITS), causes[..., -1])
+        alike = torch.log(SURE * alike + (1 - SURE))  # or of nothing at all: the leak
         return torch.stack((unlike, alike), dim=-1)
 
     def _traits(self, embedding: Tensor) -> Tensor:
         return torch.sigmoid(self.traits(embedding.float()) * SCALE)
+
+
+def _either(one: Tensor, other: Tensor) -> Tensor:
+    """Probability that one of two independent events happens."""
+    return one + other - one * other
+
+
+def _any_of(events: Tensor, count: int) -> Tensor:
+    """Probability that one of (n, count) independent events happens, (n,); a power of two."""
+    while count > 1:
+        count //= 2
+        events = _either(events[..., :count], events[..., count:])
+    return events[..., 0]
 
 
 PAIR_HEADS: Mapping[str, type[PairHead]] = {

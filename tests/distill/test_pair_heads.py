@@ -56,9 +56,9 @@ def test_shared_is_a_noisy_or_of_traits_and_nearness(u: list[float], v: list[flo
     gap = (torch.tensor(u) - torch.tensor(v)).double()
     near = torch.exp(-9 * (gap * gap).sum())
     expected = float(1 - (1 - near) * torch.prod(1 - z1 * z2))
-    assert abs(_alike(head, u, v) - expected) < 2e-2  # 17 causes, leaky by a thousandth each
+    assert abs(_alike(head, u, v) - expected) < 5e-2  # 17 causes, leaky by half a hundredth each
     assert _alike(head, u, v) == _alike(head, v, u)
-    assert _alike(head, u, u) > 0.99
+    assert _alike(head, u, u) > 0.98
 
 
 def test_shared_wants_two_labels() -> None:
