@@ -196,6 +196,27 @@ def lsp(data: Data) -> list[str]:
     return table(head, rows)
 
 
+def distill_speed(data: Data) -> list[str]:
+    """Two training loops, and what their students are worth after equal steps."""
+    head = ("loop", "steps/s", "functions/s", "of the peak", "KL to the teacher")
+    rows = [
+        (name, *(f"{data[name][key]:g}"
+                 for key in ("steps_per_cpu_second", "functions_per_cpu_second")),
+         f"{data[name]['utilisation']:.1%}", f"{data['held_out_kl'][name]:.4f}")
+        for name in ("published", "codewren")
+    ]  # fmt: skip
+    ratio, functions = data["ratio"], data["functions"]
+    return [
+        f"{data['data']}, {functions['median_tokens']:g} tokens in the median; {data['rounds']} "
+        f"rounds of {data['steps_a_round']} steps each, in turn, by the second of CPU time: "
+        f"{ratio['median']:g} times as fast ({ratio['least']:g} to {ratio['most']:g}). KL on "
+        f"{functions['held_out']} held-out functions; before training "
+        f"{data['held_out_kl']['untrained']:g}.",
+        "",
+        *table(head, rows),
+    ]
+
+
 OTHERS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "coldstart": ("From a fresh process to an answer", "coldstart.py", coldstart),
     "where_time_goes": ("Where the time goes", "where_time_goes.py", where_time_goes),
@@ -206,6 +227,7 @@ OTHERS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "graph": ("The shipped graph against the optimizer's", "graph.py", graph),
     "latency_model": ("Predicted latency", "latency_model.py", latency_model),
     "search": ("Search against the certified optimum", "search.py", search),
+    "distill_speed": ("Distillation beside the published loop", "distill_speed.py", distill_speed),
     "proxies": ("Does a proxy predict quality?", "proxies.py", proxies),
     "scan": ("A scan of a source tree", "scan.py TREE BUNDLE", scan),
     "scan-clones": ("A scan for clones", "scan.py TREE BUNDLE --name scan-clones", scan),

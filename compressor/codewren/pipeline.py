@@ -29,8 +29,10 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     train = sample(_read(data.train, data.fields, labels), data.train_rows, recipe.seed)
     labels = labels or train.labels
     test = sample(_read(data.test, data.fields, labels), data.test_rows, recipe.seed)
-    fields = replace(data.fields, label=None, id=recipe.label.id)
-    whole = _read(data.unlabelled, fields, None)
+    fields = replace(data.fields, id=recipe.label.id)
+    if not recipe.distill.hard_weight:
+        fields = replace(fields, label=None)
+    whole = _read(data.unlabelled, fields, labels if fields.label else None)
     unlabelled = sample(whole, data.unlabelled_rows, recipe.seed)
     task = Task(recipe.task.name, recipe.task.kind, labels, recipe.task.normalisation)
     run.set_task(task)

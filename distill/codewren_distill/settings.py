@@ -70,7 +70,8 @@ class TrainingSettings:
     `token_dropout` is the mean share of tokens that are hidden from a training step; `ema` the
     decay of the moving average of the weights that is kept in the end (0: the last weights).
     `memory` trains pairs by their texts (`codewren_distill.memory`): an epoch is then one pass
-    over the distinct texts, and a batch is of texts.
+    over the distinct texts, and a batch is of texts. `label_smoothing` is the probability that
+    plain labels share among all labels (`codewren_distill.losses`).
     """
 
     epochs: int = 5
@@ -82,6 +83,7 @@ class TrainingSettings:
     token_dropout: float = 0.0
     ema: float = 0.0
     memory: bool = False
+    label_smoothing: float = 0.0
     seed: int = 0
     checkpoint_seconds: float = 30.0
 
@@ -95,6 +97,10 @@ class TrainingSettings:
             raise OptionError(f"token_dropout must be 0 or up to 0.5, not {self.token_dropout}")
         if not 0 <= self.ema < 1:
             raise OptionError(f"ema is a decay from 0, below 1, not {self.ema}")
+        if not 0 <= self.label_smoothing < 1:
+            raise OptionError(
+                f"label_smoothing must be from 0, below 1, not {self.label_smoothing}"
+            )
         if not 0 <= self.warmup < 1:
             raise OptionError(f"warmup is a share of the steps, below 1, not {self.warmup}")
 

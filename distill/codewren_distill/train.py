@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from codewren_distill.losses import (
     balanced_loss,
     distillation_loss,
     hard_label_loss,
+    mixed_loss,
 )
 from codewren_distill.memory import pair_lesson
 from codewren_distill.models import SequenceModel
@@ -28,7 +30,7 @@ from codewren_distill.scoring import encode_all
 from codewren_distill.settings import Supervision, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
 from codewren_distill.training import STATE, Report, fit
-from codewren_runtime.errors import DataError
+from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.types import Example
 
 __all__ = ["Trained", "discard_state", "distill", "finetune"]
@@ -60,7 +62,10 @@ def finetune(
     supervision = supervision or Supervision()
     targets = _labels(examples)
     balanced = supervision.class_weights == "balanced"
-    loss = balanced_loss(targets, len(classifier.task.labels)) if balanced else hard_label_loss
+    smoothing, count = settings.label_smoothing, len(classifier.task.labels)
+    loss: Loss = partial(hard_label_loss, smoothing=smoothing)
+    if balanced:
+        loss = balanced_loss(targets, count, smoothing)
     freeze_layers(classifier.core, supervision.freeze_layers)
     lesson = _lesson(classifier, examples, targets, loss, settings)
     stopping = None
@@ -81,23 +86,33 @@ def distill(
     loss: LossKind,
     temperature: float,
     identity: str,
+    hard_weight: float = 0.0,
     report: Report | None = None,
 ) -> float:
-    """Train on the teacher's logits and save into `folder`; returns the seconds of training."""
+    """Train on the teacher's logits and save into `folder`; returns the seconds of training.
+
+    With `hard_weight` that share of the loss is the cross-entropy with the examples' own labels.
+    """
     if soft_labels.labels != student.task.labels:
         raise DataError(
             f"the teacher's labels {list(soft_labels.labels)} are not the task's "
             f"{list(student.task.labels)}; run label again"
         )
     targets = torch.from_numpy(soft_labels.matrix(examples))
-    lesson = _lesson(student, examples, targets, distillation_loss(loss, temperature), settings)
+    objective = distillation_loss(loss, temperature)
+    if hard_weight:
+        targets = torch.cat((targets, _labels(examples)[:, None]), dim=1)
+        objective = mixed_loss(objective, hard_weight, settings.label_smoothing)
+    elif settings.label_smoothing:
+        raise OptionError("label_smoothing is for plain labels; give hard_weight too")
+    lesson = _lesson(student, examples, targets, objective, settings)
     return _train(student, lesson, settings, folder, identity, report)
 
 
 def _labels(examples: Sequence[Example]) -> Tensor:
     labels = [example.label for example in examples]
     if any(label is None for label in labels):
-        raise DataError("finetune needs a label on every row")
+        raise DataError("plain labels are to be learnt from and some rows have none; label them")
     return torch.tensor(labels)
 
 
@@ -117,7 +132,8 @@ def _lesson(
         return pair_lesson(classifier, examples, targets, loss)
     encoded = encode_all(classifier, examples)
     if isinstance(classifier.model, SequenceModel) and classifier.model.ngrams is not None:
-        fit_ngrams(classifier.model.ngrams, encoded, targets, settings.seed)
+        answers = targets[:, : len(classifier.task.labels)] if targets.ndim > 1 else targets
+        fit_ngrams(classifier.model.ngrams, encoded, answers, settings.seed)
     return Lesson(encoded, targets, classifier.text, Answers(loss))
 
 

@@ -27,10 +27,11 @@ from codewren_distill.devices import precision
 from codewren_distill.early_stopping import EarlyStopping
 from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson
+from codewren_distill.parts import in_parts, is_out_of_memory
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.text_side import Encoded
 from codewren_distill.token_dropout import TokenDropout
-from codewren_runtime.errors import ModelError
+from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.files import write_bytes
 
 __all__ = ["LOG", "STATE", "Progress", "fit"]
@@ -41,13 +42,14 @@ STATE = "training_state/state.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step done, for bars and logs."""
+    """One step done, for bars and logs; `parts` are those of a batch that memory asked for."""
 
     step: int
     steps: int
     epoch: int
     loss: float
     learning_rate: float
+    parts: int = 1
 
 
 Report = Callable[[Progress], None]
@@ -67,7 +69,9 @@ def fit(
 
     Writes `training_state/` in `folder` now and then and at the end of every epoch, and
     resumes from it when `identity` is the same; `log.jsonl` gets one line per step.
-    Raises ModelError when the loss is no longer a number.
+    Where memory does not suffice for a batch, it and all after it go in halves, or in halves of
+    these, whose gradients add up. Raises ModelError when the loss is no longer a number, or
+    memory does not suffice for one row; OptionError when nothing more can be written.
     """
     trainer = _Trainer(classifier, lesson, settings, folder, identity, report, stopping)
     position = trainer.run()
@@ -96,7 +100,7 @@ class _Trainer:
         self.average = _average(self._bare(), settings.ema)
         rate, tokenizer = settings.token_dropout, lesson.text.tokenizer
         self.dropout = TokenDropout(rate, tokenizer) if rate else None
-        self.steps = 0
+        self.steps, self.parts = 0, 1
         self.position = Position()
 
     def run(self) -> Position:
@@ -135,7 +139,7 @@ class _Trainer:
             now = time.monotonic()
             self.position = Position(self.position.step + 1, self.position.seconds + now - last)
             last = now
-            progress = Progress(self.position.step, self.steps, epoch + 1, value, rate)
+            progress = Progress(self.position.step, self.steps, epoch + 1, value, rate, self.parts)
             if self.accelerator.is_main_process:
                 log.write(progress)
                 if self.report is not None:
@@ -154,20 +158,46 @@ class _Trainer:
             group["lr"] = rate
         if self.dropout is not None:
             batch = batch | {"input_ids": self.dropout(batch["input_ids"])}
-        with self.accelerator.autocast():
-            value = self.lesson.objective(self.model, batch, target)
-        if not torch.isfinite(value):
-            raise ModelError(
-                f"training: the loss is {value.item()} at step {step + 1}; lower the learning rate "
-                f"(now {settings.learning_rate:g}) or look at the soft labels"
-            )
-        self.accelerator.backward(value)
+        value = self._gradients(batch, target)
         self.accelerator.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self._bare())
-        return float(value.detach()), rate
+        return value, rate
+
+    def _gradients(self, batch: Batch, target: Tensor) -> float:
+        """Leave the batch's gradients on the parameters; its loss."""
+        while True:
+            try:
+                return sum(
+                    self._part(rows, wanted, share)
+                    for rows, wanted, share in in_parts(batch, target, self.parts)
+                )
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.parts >= len(target):
+                    raise ModelError(
+                        "training: memory does not suffice for one row; train a smaller model or "
+                        "one that reads fewer tokens"
+                    ) from error
+            # Here and not above: the error held what the failed pass had made.
+            self.optimizer.zero_grad()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self.parts *= 2
+
+    def _part(self, batch: Batch, target: Tensor, share: float) -> float:
+        with self.accelerator.autocast():
+            value = self.lesson.objective(self.model, batch, target)
+        if not torch.isfinite(value):
+            raise ModelError(
+                f"training: the loss is {value.item()} at step {self.position.step + 1}; lower the "
+                f"learning rate (now {self.settings.learning_rate:g}) or look at the soft labels"
+            )
+        self.accelerator.backward(value * share)
+        return share * float(value.detach())
 
     def _collate(self, part: list[tuple[Encoded, Tensor]]) -> tuple[Batch, Tensor]:
         rows, targets = zip(*part, strict=True)
@@ -212,8 +242,14 @@ class _Log:
         write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
 
     def write(self, progress: Progress) -> None:
-        with self.path.open("a") as stream:
-            stream.write(json.dumps(asdict(progress)) + "\n")
+        try:
+            with self.path.open("a") as stream:
+                stream.write(json.dumps(asdict(progress)) + "\n")
+        except OSError as error:
+            raise OptionError(
+                f"{self.path}: cannot be written ({error.strerror}); make room and start again, "
+                "the training goes on where it was"
+            ) from error
 
 
 def _schedule(step: int, steps: int, warmup: float) -> float:

@@ -9,6 +9,7 @@ import typer
 from codewren.cli.console import Output
 from codewren.cli.data import DataFlags, read
 from codewren.cli.options import (
+    LABEL,
     RUN,
     TEXT,
     BatchSizeOption,
@@ -21,6 +22,8 @@ from codewren.cli.options import (
     Id1Option,
     Id2Option,
     JsonOption,
+    LabelOption,
+    LabelSmoothingOption,
     LearningRateOption,
     MemoryOption,
     NgramsOption,
@@ -50,12 +53,17 @@ def command(
         Literal["kl", "mse"], typer.Option(help="KL at a temperature, or squared logit error.")
     ] = "kl",
     temperature: Annotated[float, typer.Option(help="Softens both sides of the KL.")] = 4.0,
+    hard_weight: Annotated[
+        float, typer.Option(help="Share of the loss that the rows' own labels have, 0 to 1.")
+    ] = 0.0,
+    label: LabelOption = LABEL,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
     learning_rate: LearningRateOption = None,
     token_dropout: TokenDropoutOption = 0.0,
     ema: EmaOption = 0.0,
     memory: MemoryOption = False,
+    label_smoothing: LabelSmoothingOption = 0.0,
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
     ngrams: NgramsOption = 0,
@@ -72,13 +80,31 @@ def command(
 
     output = Output(json=json, quiet=quiet)
     fresh = FreshStudent(pair_head=pair_head, embeddings=embeddings, ngrams=ngrams)
-    settings = DistillSettings(loss, temperature, fresh)
+    settings = DistillSettings(loss, temperature, hard_weight, fresh)
     training = training_settings(
-        seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory
+        seed,
+        epochs,
+        batch_size,
+        learning_rate,
+        token_dropout=token_dropout,
+        ema=ema,
+        memory=memory,
+        label_smoothing=label_smoothing,
     )
     work = Run(run, output.reporter(), force)
-    flags = DataFlags(text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows)
     with work.locked():
+        task = work.task() if hard_weight else None
+        flags = DataFlags(
+            text,
+            label if hard_weight else None,
+            text1,
+            text2,
+            id1,
+            id2,
+            functions,
+            task.labels if task else None,
+            skip_bad_rows,
+        )
         result = distill(work, read(data, flags, work.reporter), settings, training)
     if not output.result(result):
         output.line(

@@ -25,6 +25,7 @@ from codewren.cli.options import (
     Id2Option,
     JsonOption,
     LabelOption,
+    LabelSmoothingOption,
     LabelsOption,
     LearningRateOption,
     MemoryOption,
@@ -108,6 +109,7 @@ def command(
     token_dropout: TokenDropoutOption = 0.0,
     ema: EmaOption = 0.0,
     memory: MemoryOption = False,
+    label_smoothing: LabelSmoothingOption = 0.0,
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
     ngrams: NgramsOption = 0,
@@ -130,7 +132,14 @@ def command(
     fresh = FreshStudent(0.1, pair_head, embeddings, ngrams)
     source = ModelSource(checkpoint, shape, max_length, pair_encoding, fresh, data_flow)
     training = training_settings(
-        seed, epochs, batch_size, learning_rate, token_dropout=token_dropout, ema=ema, memory=memory
+        seed,
+        epochs,
+        batch_size,
+        learning_rate,
+        token_dropout=token_dropout,
+        ema=ema,
+        memory=memory,
+        label_smoothing=label_smoothing,
     )
     if valid is not None and valid_share:
         raise OptionError("give either --valid or --valid-share")

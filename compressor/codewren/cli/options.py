@@ -77,6 +77,10 @@ EmaOption = Annotated[
     float,
     typer.Option("--ema", help="Decay of the weights' moving average that is kept; 0: the last."),
 ]
+LabelSmoothingOption = Annotated[
+    float,
+    typer.Option("--label-smoothing", help="Probability that plain labels share among all labels."),
+]
 MemoryOption = Annotated[
     bool,
     typer.Option("--memory", help="Pairs whose texts recur: an epoch is a pass over the texts."),
@@ -130,11 +134,18 @@ def training_settings(
     token_dropout: float,
     ema: float,
     memory: bool,
+    label_smoothing: float,
 ) -> TrainingSettings:
     """The defaults of TrainingSettings under the flags that were given."""
     from codewren_distill.settings import TrainingSettings
 
-    defaults = TrainingSettings(seed=seed, token_dropout=token_dropout, ema=ema, memory=memory)
+    defaults = TrainingSettings(
+        seed=seed,
+        token_dropout=token_dropout,
+        ema=ema,
+        memory=memory,
+        label_smoothing=label_smoothing,
+    )
     return replace(
         defaults,
         epochs=defaults.epochs if epochs is None else epochs,

@@ -25,10 +25,14 @@ SAMPLES = 256
 
 @dataclass(frozen=True, slots=True)
 class DistillSettings:
-    """The loss of distillation; the published recipe is KL at temperature 10."""
+    """The loss of distillation; the published recipe is KL at temperature 10.
+
+    `hard_weight` is the share of the loss that the rows' own labels have.
+    """
 
     loss: Literal["kl", "mse"] = "kl"
     temperature: float = 4.0
+    hard_weight: float = 0.0
     fresh: FreshStudent = field(default_factory=FreshStudent)
 
     def __post_init__(self) -> None:
@@ -36,6 +40,8 @@ class DistillSettings:
             raise OptionError(f"loss is kl or mse, not {self.loss!r}")
         if self.temperature <= 0:
             raise OptionError(f"temperature must be above 0, not {self.temperature}")
+        if not 0 <= self.hard_weight <= 1:
+            raise OptionError(f"hard_weight must be from 0 to 1, not {self.hard_weight}")
 
 
 def distill(
@@ -74,6 +80,7 @@ def distill(
             folder,
             loss=settings.loss,
             temperature=settings.temperature,
+            hard_weight=settings.hard_weight,
             identity=step.identity,
             report=watch.report,
         )

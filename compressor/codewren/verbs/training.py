@@ -30,7 +30,7 @@ class Watch:
     def __init__(self, reporter: Reporter, title: str) -> None:
         self.reporter, self.title = reporter, title
         self.loss: float | None = None
-        self._step = 0
+        self._step, self._parts = 0, 1
         self._context: AbstractContextManager[Bar] | None = None
         self._bar: Bar | None = None
 
@@ -51,6 +51,12 @@ class Watch:
         if self._bar is None:
             self._context = self.reporter.step(self.title, progress.steps)
             self._bar = self._context.__enter__()
+        if progress.parts > self._parts:
+            self.reporter.say(
+                f"{self.title}: memory does not suffice for a batch; from step {progress.step} on "
+                f"each goes in {progress.parts} parts"
+            )
+            self._parts = progress.parts
         old = progress.loss if self.loss is None else self.loss
         self.loss = SMOOTHING * old + (1 - SMOOTHING) * progress.loss
         self._bar.advance(
