@@ -159,7 +159,8 @@ class _Trainer:
         if self.dropout is not None:
             batch = batch | {"input_ids": self.dropout(batch["input_ids"])}
         value = self._gradients(batch, target)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
+        self._require_finite("norm of the gradients", norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
@@ -191,13 +192,18 @@ class _Trainer:
     def _part(self, batch: Batch, target: Tensor, share: float) -> float:
         with self.accelerator.autocast():
             value = self.lesson.objective(self.model, batch, target)
-        if not torch.isfinite(value):
-            raise ModelError(
-                f"training: the loss is {value.item()} at step {self.position.step + 1}; lower the "
-                f"learning rate (now {self.settings.learning_rate:g}) or look at the soft labels"
-            )
+        self._require_finite("loss", value)
         self.accelerator.backward(value * share)
         return share * float(value.detach())
+
+    def _require_finite(self, name: str, value: Tensor) -> None:
+        """ModelError before a step that would spoil the weights, and the state of a resume."""
+        if not torch.isfinite(value):
+            raise ModelError(
+                f"training: the {name} is {value.item()} at step {self.position.step + 1}; lower "
+                f"the learning rate (now {self.settings.learning_rate:g}), or look at the soft "
+                "labels"
+            )
 
     def _collate(self, part: list[tuple[Encoded, Tensor]]) -> tuple[Batch, Tensor]:
         rows, targets = zip(*part, strict=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from codewren_distill.batches import LengthBuckets
 from codewren_distill.classifier import Classifier
@@ -234,3 +235,19 @@ def test_buckets_hold_every_row_once_and_resume_inside_an_epoch() -> None:
     assert list(LengthBuckets(lengths, 16, seed=1, epoch=3)) != whole
     spread = [max(lengths[r] for r in b) - min(lengths[r] for r in b) for b in whole]
     assert sorted(spread)[len(spread) // 2] <= 5
+
+
+def test_an_infinite_gradient_spoils_nothing(
+    single: Classifier, single_examples: list[Example], tmp_path: Path
+) -> None:
+    """Its loss is finite, and the weights after its step would not be."""
+    parameter = next(p for p in single.model.parameters() if p.ndim > 1)
+
+    def report(progress: Progress) -> None:
+        if progress.step == 3:
+            parameter.register_hook(lambda gradient: gradient * float("inf"))
+
+    with pytest.raises(ModelError, match=r"norm of the gradients is (nan|inf) at step 4"):
+        finetune(single, single_examples, SETTINGS, tmp_path, identity="a", report=report)
+    with safe_open(tmp_path / STATE, framework="pt") as state:
+        assert all(torch.isfinite(state.get_tensor(name)).all() for name in state.keys())  # noqa: SIM118

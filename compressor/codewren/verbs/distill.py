@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
@@ -38,7 +39,7 @@ class DistillSettings:
     def __post_init__(self) -> None:
         if self.loss not in ("kl", "mse"):
             raise OptionError(f"loss is kl or mse, not {self.loss!r}")
-        if self.temperature <= 0:
+        if not 0 < self.temperature < inf:
             raise OptionError(f"temperature must be above 0, not {self.temperature}")
         if not 0 <= self.hard_weight <= 1:
             raise OptionError(f"hard_weight must be from 0 to 1, not {self.hard_weight}")
