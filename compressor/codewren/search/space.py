@@ -180,7 +180,7 @@ def load_space(source: str | Path) -> SearchSpace:
     path = Path(source)
     if not path.exists():
         names = ", ".join(named_spaces())
-        raise OptionError(f"{path}: no such space; give a TOML file or one of {names}")
+        raise OptionError(f"{path}: no such space or file; give a TOML file or one of {names}")
     data = read_small(path)
     return _parse(data, str(source), path.stem)
 
