@@ -110,7 +110,7 @@ def test_a_bad_space_is_named_with_its_fault(tmp_path: Path, old: str, new: str,
 
 
 def test_a_space_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"papr: no such space .* paper, small, wide"):
+    with pytest.raises(OptionError, match=r"papr: no such space or file; .* paper, small, wide"):
         load_space("papr")
     with pytest.raises(OptionError, match="no such space"):
         load_space(tmp_path)
