@@ -22,8 +22,9 @@ def normalise(text: str, mode: Normalisation) -> str:
     lines and indentation, and drops only what carries no meaning: carriage returns,
     tabs as width, trailing white space and blank lines. `words` keeps what a reader would
     look up: the words within names, numbers and operators, by single spaces. It takes half
-    the tokens and loses the syntax. `raw` is the text itself, trailing white space and all:
-    for what depends on who wrote it.
+    the tokens and loses the syntax. `raw` is the text itself with all white space
+    inside it, for what depends on who wrote it; none around it, since a function that was cut
+    out of a file must not differ from one that came with a line's end.
 
     The original cut `//` comments after joining the lines, which deletes the rest of
     the function; no mode does that. Lone surrogates become `?`, so that every string
@@ -38,7 +39,7 @@ def normalise(text: str, mode: Normalisation) -> str:
         lines = (line.rstrip() for line in text.expandtabs(4).splitlines())
         return "\n".join(line for line in lines if line)
     if mode == "raw":
-        return text
+        return text.strip()
     if mode == "words":
         return " ".join(WORD.findall(text))
     assert_never(mode)

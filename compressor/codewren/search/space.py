@@ -178,7 +178,7 @@ def load_space(source: str | Path) -> SearchSpace:
         resource = package_files("codewren.search") / "spaces" / f"{source}.toml"
         return _parse(resource.read_bytes(), source, source)
     path = Path(source)
-    if not path.exists():
+    if not path.is_file():
         names = ", ".join(named_spaces())
         raise OptionError(f"{path}: no such space or file; give a TOML file or one of {names}")
     data = read_small(path)

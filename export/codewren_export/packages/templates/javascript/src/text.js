@@ -18,7 +18,7 @@ export function normalise(text, mode) {
     const lower = sound.toLowerCase().replaceAll("ς", "σ");
     return lower.split(SPACES).filter((word) => word).join(" ");
   }
-  if (mode === "raw") return sound;
+  if (mode === "raw") return withoutLeadingSpace(withoutTrailingSpace(sound));
   if (mode === "words") return (sound.match(WORD) ?? []).join(" ");
   const lines = expandTabs(sound).split(LINE_END).map(withoutTrailingSpace);
   return lines.filter((line) => line).join("\n");
@@ -50,6 +50,12 @@ function withoutTrailingSpace(line) {
   let end = line.length;
   while (end > 0 && isSpace(line[end - 1])) end -= 1;
   return line.slice(0, end);
+}
+
+function withoutLeadingSpace(text) {
+  let begin = 0;
+  while (begin < text.length && isSpace(text[begin])) begin += 1;
+  return text.slice(begin);
 }
 
 function expandTabs(text) {
