@@ -43,6 +43,17 @@ def test_rewriting_breaks_no_real_function(shared: Path, tmp_path: Path) -> None
         assert row["with_names"] > 0.75 * row["functions"]
 
 
+def test_code_beyond_the_window_by_each_policy(shared: Path, tmp_path: Path) -> None:
+    run("long_inputs.py", "--quick", "--out", tmp_path)
+    models = json.loads((tmp_path / "long_inputs.json").read_text())["models"]
+    assert [row["policy"] for row in models["clones-java"]] == ["truncate"] * 2 + ["split-mean"] * 2
+    for rows in models.values():
+        everything, long = rows[0], rows[1]
+        assert 0 < long["rows"] < everything["rows"]
+        assert all(0.4 < row["accuracy"] <= 1 for row in rows)
+    assert "split-max" in report(tmp_path)
+
+
 def test_latency_of_all_contestants(tmp_path: Path) -> None:
     run("latency.py", "--quick", "--models", tmp_path / "none", "--out", tmp_path)
     data = read(tmp_path)["latency"]
