@@ -26,8 +26,9 @@ from codewren_distill.memory import pair_lesson
 from codewren_distill.models import SequenceModel
 from codewren_distill.ngrams import fit_ngrams
 from codewren_distill.objectives import Answers, Lesson
+from codewren_distill.qat import Rounding
 from codewren_distill.scoring import encode_all
-from codewren_distill.settings import Supervision, TrainingSettings
+from codewren_distill.settings import Precision, Supervision, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
 from codewren_distill.training import STATE, Report, fit
 from codewren_runtime.errors import DataError, OptionError
@@ -87,11 +88,13 @@ def distill(
     temperature: float,
     identity: str,
     hard_weight: float = 0.0,
+    qat: Precision | None = None,
     report: Report | None = None,
 ) -> float:
     """Train on the teacher's logits and save into `folder`; returns the seconds of training.
 
     With `hard_weight` that share of the loss is the cross-entropy with the examples' own labels.
+    With `qat` the student is trained for that precision, and ends with weights rounded to it.
     """
     if soft_labels.labels != student.task.labels:
         raise DataError(
@@ -106,7 +109,8 @@ def distill(
     elif settings.label_smoothing:
         raise OptionError("label_smoothing is for plain labels; give hard_weight too")
     lesson = _lesson(student, examples, targets, objective, settings)
-    return _train(student, lesson, settings, folder, identity, report)
+    rounding = None if qat is None else Rounding(student, qat)
+    return _train(student, lesson, settings, folder, identity, report, rounding=rounding)
 
 
 def _labels(examples: Sequence[Example]) -> Tensor:
@@ -145,6 +149,7 @@ def _train(
     identity: str,
     report: Report | None,
     stopping: EarlyStopping | None = None,
+    rounding: Rounding | None = None,
 ) -> float:
     position = fit(
         classifier,
@@ -154,6 +159,9 @@ def _train(
         identity=identity,
         report=report,
         stopping=stopping,
+        rounding=rounding,
     )
+    if rounding is not None:
+        rounding.settle()
     save_classifier(classifier, folder)
     return position.seconds

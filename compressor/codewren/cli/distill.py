@@ -56,6 +56,10 @@ def command(
     hard_weight: Annotated[
         float, typer.Option(help="Share of the loss that the rows' own labels have, 0 to 1.")
     ] = 0.0,
+    qat: Annotated[
+        Literal["int8", "int4"] | None,
+        typer.Option(help="Train for weights rounded to this precision, as export stores them."),
+    ] = None,
     label: LabelOption = LABEL,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
@@ -80,7 +84,7 @@ def command(
 
     output = Output(json=json, quiet=quiet)
     fresh = FreshStudent(pair_head=pair_head, embeddings=embeddings, ngrams=ngrams)
-    settings = DistillSettings(loss, temperature, hard_weight, fresh)
+    settings = DistillSettings(loss, temperature, hard_weight, fresh, qat)
     training = training_settings(
         seed,
         epochs,

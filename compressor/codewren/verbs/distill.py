@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
 from codewren.verbs.label import SOFT_LABELS
 from codewren.verbs.search import read_architecture
 from codewren.verbs.training import Watch, draw_curves, finished_training, fresh_student
-from codewren_distill.settings import FreshStudent
+from codewren_distill.settings import FreshStudent, Precision
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, write_bytes
 
@@ -28,13 +28,15 @@ SAMPLES = 256
 class DistillSettings:
     """The loss of distillation; the published recipe is KL at temperature 10.
 
-    `hard_weight` is the share of the loss that the rows' own labels have.
+    `hard_weight` is the share of the loss that the rows' own labels have. `qat` is the precision
+    that the student's weights are trained for (`codewren_distill.qat`).
     """
 
     loss: Literal["kl", "mse"] = "kl"
     temperature: float = 4.0
     hard_weight: float = 0.0
     fresh: FreshStudent = field(default_factory=FreshStudent)
+    qat: Precision | None = None
 
     def __post_init__(self) -> None:
         if self.loss not in ("kl", "mse"):
@@ -43,6 +45,8 @@ class DistillSettings:
             raise OptionError(f"temperature must be above 0, not {self.temperature}")
         if not 0 <= self.hard_weight <= 1:
             raise OptionError(f"hard_weight must be from 0 to 1, not {self.hard_weight}")
+        if self.qat not in (None, *get_args(Precision)):
+            raise OptionError(f"qat is int8 or int4, not {self.qat!r}")
 
 
 def distill(
@@ -82,6 +86,7 @@ def distill(
             loss=settings.loss,
             temperature=settings.temperature,
             hard_weight=settings.hard_weight,
+            qat=settings.qat,
             identity=step.identity,
             report=watch.report,
         )

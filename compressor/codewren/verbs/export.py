@@ -38,8 +38,8 @@ class ExportSettings:
     """What ships, and how it answers.
 
     `size` and `quant` (a precision or "auto", see `codewren_export.quantise`) are the search's
-    by default; `threshold` is a criterion of `codewren_export.calibration`, `long_inputs` as in
-    `codewren_runtime.decision`.
+    by default, but for a student that was trained for a precision; `threshold` is a criterion
+    of `codewren_export.calibration`, `long_inputs` as in `codewren_runtime.decision`.
     """
 
     size: str | None = None
@@ -70,7 +70,7 @@ def export(
     budget = read_budget(run)
     if settings.size is not None:
         budget = replace(budget, size_bytes=parse_size(settings.size))
-    quant = settings.quant or QUANT_OF_BITS[budget.bits]
+    quant = settings.quant or _trained_for(folder) or QUANT_OF_BITS[budget.bits]
     inputs = {
         "student": classifier_hash(str(folder)),
         "samples": file_sha256(folder / SAMPLES),
@@ -102,6 +102,13 @@ def export(
             on_stage=lambda name: bar.advance(1, name),
         )
     return step.finish(asdict(report) | {"sha256": file_sha256(bundle)})
+
+
+def _trained_for(student: Path) -> Quant | None:
+    """The precision that distill rounded the weights to, if it did."""
+    inputs = read_marker(student / "metrics.json").get("inputs", {})
+    quant: Quant | None = inputs.get("settings", {}).get("qat")
+    return quant
 
 
 def _student(run: Run) -> Exportable:
