@@ -22,14 +22,16 @@ from codewren_distill.losses import (
     hard_label_loss,
     mixed_loss,
 )
-from codewren_distill.memory import pair_lesson
+from codewren_distill.memory import pair_lesson, texts_of
 from codewren_distill.models import SequenceModel
 from codewren_distill.ngrams import fit_ngrams
 from codewren_distill.objectives import Answers, Lesson
 from codewren_distill.scoring import encode_all
 from codewren_distill.settings import Supervision, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
-from codewren_distill.training import STATE, Report, fit
+from codewren_distill.states import TeacherStates
+from codewren_distill.training import STATE, Report, Trainable, fit
+from codewren_distill.transfer import Weights, with_transfer
 from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.types import Example
 
@@ -87,11 +89,14 @@ def distill(
     temperature: float,
     identity: str,
     hard_weight: float = 0.0,
+    states: TeacherStates | None = None,
+    weights: Weights | None = None,
     report: Report | None = None,
 ) -> float:
     """Train on the teacher's logits and save into `folder`; returns the seconds of training.
 
     With `hard_weight` that share of the loss is the cross-entropy with the examples' own labels.
+    With `states` of the teacher, what `weights` say of them is added to it.
     """
     if soft_labels.labels != student.task.labels:
         raise DataError(
@@ -106,7 +111,14 @@ def distill(
     elif settings.label_smoothing:
         raise OptionError("label_smoothing is for plain labels; give hard_weight too")
     lesson = _lesson(student, examples, targets, objective, settings)
-    return _train(student, lesson, settings, folder, identity, report)
+    trainee = None
+    if states is not None and weights is not None:
+        rows = [example.texts for example in examples]
+        if settings.memory:
+            rows = [(text,) for text in texts_of(examples)]
+        parts = student, lesson, examples, rows, states, weights, settings.seed
+        trainee, lesson = with_transfer(*parts)
+    return _train(student, lesson, settings, folder, identity, report, trainee=trainee)
 
 
 def _labels(examples: Sequence[Example]) -> Tensor:
@@ -145,9 +157,11 @@ def _train(
     identity: str,
     report: Report | None,
     stopping: EarlyStopping | None = None,
+    trainee: Trainable | None = None,
 ) -> float:
+    """`trainee` is what trains in place of the classifier, whose model is a part of it."""
     position = fit(
-        classifier,
+        classifier if trainee is None else trainee,
         lesson,
         settings,
         folder=folder,
