@@ -29,16 +29,16 @@ format: $(VENV)/.ready-dev
 # Less than 20 minutes of two idle cores; models/*.wren take part where they are. What needs more
 # time or data of yours (graph, proxies, scan) keeps the figures of its last run.
 bench: $(VENV)/.ready-dev
-	$(BIN)/python benchmarks/latency.py
-	$(BIN)/python benchmarks/coldstart.py --repetitions 10
+	$(BIN)/python benchmarks/latency.py --passes 2
+	$(BIN)/python benchmarks/coldstart.py --repetitions 5
 	$(BIN)/python benchmarks/where_time_goes.py
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/size.py
-	$(BIN)/python benchmarks/throughput.py --repetitions 3
-	$(BIN)/python benchmarks/soak.py --predictions 20000
+	$(BIN)/python benchmarks/throughput.py models/vulnerability-c.wren
+	$(BIN)/python benchmarks/soak.py models/vulnerability-c.wren --predictions 20000
 	$(BIN)/python benchmarks/latency_model.py --unseen 16
 	$(BIN)/python benchmarks/lsp.py --edits 20
-	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/search.py --seeds 20
 	$(BIN)/python benchmarks/report.py
 
 clean:

@@ -18,15 +18,15 @@ import argparse
 import platform
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from codewren.bench.inputs import read_inputs
 from codewren.budget import Budget
-from codewren.data import Fields, read_examples
-from codewren.demo.functions import collect, standard_library
 from codewren.latency.measure import random_architectures
 from codewren.latency.model import LatencyModel, Measurement
 from codewren.latency.store import cpu_name, runtime_version
@@ -53,7 +53,7 @@ PUBLISHED = {
     "hidden 256, 2 layers": Architecture(1000, 256, 2, 4, 64),
     "hidden 256, 4 layers": Architecture(4000, 256, 4, 4, 256),
 }
-LATENCY_MS, SIZE_BYTES, RUNS = 5.0, 3_000_000, 200
+LATENCY_MS, SIZE_BYTES, RUNS, FUNCTIONS = 5.0, 3_000_000, 200, 6_000
 
 
 def unseen(model: LatencyModel, measured: list[Measurement]) -> dict[str, Any]:
@@ -74,22 +74,13 @@ def predictions(model: LatencyModel, measured: list[Measurement]) -> np.ndarray[
     )
 
 
-def functions(path: Path | None) -> list[str]:
-    """Real functions: of a file, or of this Python's library."""
-    if path is not None:
-        data = read_examples(path, Fields(text="func", label=None), None, require_label=False)
-        return [example.text for example in data.examples]
-    found = collect(standard_library())
-    return [function.text for file in found.by_file for function in file]
-
-
-def searched(model: LatencyModel, texts: list[str]) -> dict[str, Any]:
+def searched(model: LatencyModel, texts: Sequence[str]) -> dict[str, Any]:
     """The answer of a search with both limits, built, and measured on texts of median length."""
     characters = round(median(len(normalise(text, "structure")) for text in texts))
     budget = Budget(SIZE_BYTES, 8, LATENCY_MS, model.p90_error)
     result = search(load_space("wide"), budget, "single", 2, timing=model.timing(characters))
     task = Task("latency", "single", ("no", "yes"))
-    tokenizer = train_tokenizer(texts[:6_000], result.architecture.vocab_size, task.normalisation)
+    tokenizer = train_tokenizer(texts, result.architecture.vocab_size, task.normalisation)
     student = build_student(result.architecture, task, tokenizer, seed=0)
     near = sorted(texts, key=lambda text: abs(len(normalise(text, "structure")) - characters))[:20]
     with tempfile.TemporaryDirectory() as folder:
@@ -144,12 +135,16 @@ def main() -> None:
     parser.add_argument("--unseen", type=int, default=32)
     parser.add_argument("--functions", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="a few architectures: runs?")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for JSON and plot")
     given = parser.parse_args()
-    shapes = random_architectures(given.architectures + given.unseen, given.seed)
-    learnt = measured_on_this_cpu(Silent(), shapes[: given.architectures], given.seed)
+    known, others = (12, 2) if given.quick else (given.architectures, given.unseen)
+    shapes = random_architectures(known + others, given.seed)
+    texts = read_inputs(given.functions, "func", FUNCTIONS, given.seed).texts
+    learnt = measured_on_this_cpu(Silent(), shapes[:known], given.seed)
     model, _ = fitted(learnt)
     groups = {
-        "random": measured_on_this_cpu(Silent(), shapes[given.architectures :], given.seed),
+        "random": measured_on_this_cpu(Silent(), shapes[known:], given.seed),
         "published": measured_on_this_cpu(Silent(), list(PUBLISHED.values()), given.seed),
     }
     found = {
@@ -157,6 +152,7 @@ def main() -> None:
         "python": platform.python_version(),
         "onnxruntime": runtime_version(),
         "seed": given.seed,
+        "reduced": given.quick,
         "calibrated_on": {
             "architectures": model.architectures,
             "cross_validated_median_error": model.median_error,
@@ -167,10 +163,10 @@ def main() -> None:
             name: round(float(model.timing(CHARACTERS)(shape, "single")), 3)  # type: ignore[arg-type]
             for name, shape in PUBLISHED.items()
         },
-        "search_3MB_5ms": searched(model, functions(given.functions)),
+        "search_3MB_5ms": searched(model, texts),
     }
-    write_json(RESULTS / "latency_model.json", found)
-    draw(model, groups, RESULTS / "latency_model")
+    write_json(given.out / "latency_model.json", found)
+    draw(model, groups, given.out / "latency_model")
     for name, errors in [*found["unseen"].items(), ("all", found["all_unseen"])]:
         print(f"{name}: median error {100 * errors['median_error']:.1f} %, "
               f"90th percentile {100 * errors['p90_error']:.1f} %")  # fmt: skip

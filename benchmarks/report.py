@@ -15,7 +15,9 @@ from typing import Any
 
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import read_json, write_bytes
-from sections import OTHERS, table
+from sections_models import MODELS
+from sections_runtime import RUNTIME
+from tables import table
 
 HERE = Path(__file__).parent
 Data = Mapping[str, Any]
@@ -148,7 +150,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "REPORT.md")
     given = parser.parse_args()
     lines = [HEAD]
-    for name, (title, script, write) in (OURS | OTHERS).items():
+    for name, (title, script, write) in (OURS | RUNTIME | MODELS).items():
         lines += section(given.results, name, title, script, write)
         if name == "latency":
             lines += section(given.results, name, "Where a peer wins", script, peer_wins)

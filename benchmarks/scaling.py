@@ -117,7 +117,7 @@ def by_threads(passes: int, counts: Sequence[int], *, quick: bool) -> list[dict[
     tokenizer = train_tokenizer(texts, 1_000, "structure")
     model = Model(bundle_of(Architecture(*SHAPE), "single", tokenizer))
     with Silent().step("", 0) as bar:
-        return [threaded({"": model.predict}, texts, n, passes, bar)[""] for n in counts]
+        return threaded({"": model.predict}, texts, counts, passes, bar)[""]
 
 
 def draw(found: Mapping[str, Any], path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+MODEL = BENCHMARKS.parent / "models" / "vulnerability-c.wren"
 
 
 def test_the_search_benchmark_runs_and_finds_the_optimum(tmp_path: Path) -> None:
@@ -43,6 +44,17 @@ def test_rewriting_breaks_no_real_function(shared: Path, tmp_path: Path) -> None
         assert row["with_names"] > 0.75 * row["functions"]
 
 
+def test_code_beyond_the_window_by_each_policy(shared: Path, tmp_path: Path) -> None:
+    run("long_inputs.py", "--quick", "--out", tmp_path)
+    models = json.loads((tmp_path / "long_inputs.json").read_text())["models"]
+    assert [row["policy"] for row in models["clones-java"]] == ["truncate"] * 2 + ["split-mean"] * 2
+    for rows in models.values():
+        everything, long = rows[0], rows[1]
+        assert 0 < long["rows"] < everything["rows"]
+        assert all(0.4 < row["accuracy"] <= 1 for row in rows)
+    assert "split-max" in report(tmp_path)
+
+
 def test_latency_of_all_contestants(tmp_path: Path) -> None:
     run("latency.py", "--quick", "--models", tmp_path / "none", "--out", tmp_path)
     data = read(tmp_path)["latency"]
@@ -72,10 +84,28 @@ def test_cold_start_and_size(tmp_path: Path) -> None:
     run("coldstart.py", "--quick", "--out", tmp_path)
     run("size.py", "--models", tmp_path / "none", "--out", tmp_path)
     found = read(tmp_path)
-    assert found["coldstart"]["processes"]["first prediction"]["cpu_ms"]["median"] > 0
+    assert (
+        found["coldstart"]["processes"]["vulnerability-c: first prediction"]["cpu_ms"]["median"] > 0
+    )
     for row in found["size"]["rows"].values():
         assert 0 < row["needed_bytes"] < row["with_dependencies_bytes"]
     assert "with all that those require" in report(tmp_path)
+
+
+def test_predicted_latency(tmp_path: Path) -> None:
+    run("latency_model.py", "--quick", "--out", tmp_path)
+    found = read(tmp_path)["latency_model"]
+    assert found["search_3MB_5ms"]["bytes"] <= 3_000_000
+    assert found["search_3MB_5ms"]["cpu_ms_median"] > 0
+    assert "not seen" in report(tmp_path)
+
+
+def test_threads_and_memory(tmp_path: Path) -> None:
+    for script, counts in (("throughput", ("--repetitions", 1)), ("soak", ("--predictions", 100))):
+        run(f"{script}.py", MODEL, *counts, "--out", tmp_path / f"{script}.json")
+    ways = json.loads((tmp_path / "throughput.json").read_text())["each_function"]
+    assert all(row["cpu_ms"] > 0 for row in ways.values())
+    assert json.loads((tmp_path / "soak.json").read_text())["times_that_answers_changed"] == 0
 
 
 def test_quality_of_a_recipe_beside_the_sceptics(shared: Path, tmp_path: Path) -> None:

@@ -103,34 +103,47 @@ def by_length(times: Times, texts: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def threaded(
-    ways: Mapping[str, Predict], texts: Sequence[str], threads: int, passes: int, bar: Bar
-) -> dict[str, dict[str, Any]]:
-    """Every way on all texts, on so many threads of the caller's, way by way, `passes` times.
+    ways: Mapping[str, Predict], texts: Sequence[str], counts: Sequence[int], passes: int, bar: Bar
+) -> dict[str, list[dict[str, Any]]]:
+    """Every way on all texts, on each count of the caller's threads, in turn, `passes` times.
 
     Latency is of single calls under that load; throughput and CPU time are of the whole pass,
-    the median pass of each.
+    the median pass of each. A row for each count.
     """
-    walls: dict[str, list[float]] = {name: [] for name in ways}
-    cpus: dict[str, list[float]] = {name: [] for name in ways}
-    calls: dict[str, list[float]] = {name: [] for name in ways}
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(passes):
+    found: dict[str, list[_Load]] = {name: [_Load(count) for count in counts] for name in ways}
+    for _ in range(passes):
+        for at in range(len(counts)):
             for name, predict in ways.items():
-                cpu, wall = time.process_time(), time.perf_counter()
-                calls[name] += pool.map(lambda text, run=predict: _call(run, text)[0], texts)
-                walls[name].append(time.perf_counter() - wall)
-                cpus[name].append(time.process_time() - cpu)
+                found[name][at].one_pass(predict, texts)
                 bar.advance()
-    return {
-        name: {
-            "threads": threads,
-            "wall_ms": _quantiles(np.array(calls[name])),
-            "per_second": _rounded(len(texts) / np.median(walls[name])),
-            "per_second_per_core": _rounded(len(texts) / np.median(walls[name]) / threads),
-            "cpu_seconds_per_1000": _rounded(1e3 * np.median(cpus[name]) / len(texts)),
+    return {name: [load.row(len(texts)) for load in loads] for name, loads in found.items()}
+
+
+class _Load:
+    """What passes on so many threads took."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.walls: list[float] = []
+        self.cpus: list[float] = []
+        self.calls: list[float] = []
+
+    def one_pass(self, predict: Predict, texts: Sequence[str]) -> None:
+        with ThreadPoolExecutor(self.threads) as pool:
+            cpu, wall = time.process_time(), time.perf_counter()
+            self.calls += pool.map(lambda text: _call(predict, text)[0], texts)
+            self.walls.append(time.perf_counter() - wall)
+            self.cpus.append(time.process_time() - cpu)
+
+    def row(self, texts: int) -> dict[str, Any]:
+        rate = texts / np.median(self.walls)
+        return {
+            "threads": self.threads,
+            "wall_ms": _quantiles(np.array(self.calls)),
+            "per_second": _rounded(rate),
+            "per_second_per_core": _rounded(rate / self.threads),
+            "cpu_seconds_per_1000": _rounded(1e3 * np.median(self.cpus) / texts),
         }
-        for name in ways
-    }
 
 
 def _call(predict: Predict, text: str) -> tuple[float, float]:

@@ -98,12 +98,8 @@ def _under_load(
 ) -> dict[str, list[dict[str, Any]]]:
     """Each on 1, 2, … threads of the caller's, one function a thread at a time."""
     counts = settings.threads or tuple(sorted({1, os.cpu_count() or 1}))
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     with reporter.step("threads", settings.passes * len(counts) * len(ways)) as bar:
-        for count in counts:
-            for name, row in threaded(ways, texts, count, settings.passes, bar).items():
-                found[name].append(row)
-    return found
+        return threaded(ways, texts, counts, settings.passes, bar)
 
 
 def _starts(

@@ -54,12 +54,10 @@ def test_lengths_fall_into_groups() -> None:
 def test_every_thread_has_work() -> None:
     seen: list[str] = []
     with Silent().step("", 0) as bar:
-        found = threaded({"a": seen.append}, ["x", "y", "z"], 2, 3, bar)
-    assert sorted(seen) == sorted(["x", "y", "z"] * 3)
-    assert found["a"]["threads"] == 2
-    assert found["a"]["per_second"] == pytest.approx(
-        2 * found["a"]["per_second_per_core"], rel=0.01
-    )
+        one, two = threaded({"a": seen.append}, ["x", "y", "z"], (1, 2), 3, bar)["a"]
+    assert sorted(seen) == sorted(["x", "y", "z"] * 6)
+    assert (one["threads"], two["threads"]) == (1, 2)
+    assert two["per_second"] == pytest.approx(2 * two["per_second_per_core"], rel=0.01)
 
 
 def test_fresh_processes_report_and_failures_are_one_line() -> None:

@@ -1,19 +1,15 @@
-"""What the report says of each benchmark's JSON, by the JSON's name: title, script, lines."""
+"""What the report says of bundles and the runtime, by the JSON's name: title, script, lines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["OTHERS", "table"]
+from tables import table
+
+__all__ = ["RUNTIME"]
 
 Data = Mapping[str, Any]
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table; all but the first column to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def coldstart(data: Data) -> list[str]:
@@ -131,17 +127,6 @@ def graph(data: Data) -> list[str]:
     return lines[:-1]
 
 
-def search(data: Data) -> list[str]:
-    rows = [
-        (f"{row['budget_bytes'] / 1e6:g} MB",
-         *(f"{row[who][key]} of {row[who]['seeds']}" for who in ("codewren", "paper")
-           for key in ("at_optimum", "over_budget")))
-        for row in data["budgets"]
-    ]  # fmt: skip
-    head = ("budget", "at the optimum", "over budget", "the paper's: at the optimum", "over budget")
-    return [*table(head, rows), "", "![search](results/search.png)"]
-
-
 def latency_model(data: Data) -> list[str]:
     unseen, answer = data["all_unseen"], data["search_3MB_5ms"]
     return [
@@ -153,17 +138,6 @@ def latency_model(data: Data) -> list[str]:
         "",
         "![latency model](results/latency_model.png)",
     ]
-
-
-def proxies(data: Data) -> list[str]:
-    rows = [
-        (row["name"], f"{100 * row['accuracy']:.1f} ± {100 * row['spread']:.1f} %",
-         f"{row['gflops']:.2f}", f"{row['measured_ms']:g}", f"{row['size_bytes']:,}")
-        for row in sorted(data["architectures"], key=lambda row: -row["accuracy"])
-    ]  # fmt: skip
-    beside = ", ".join(f"{name} {100 * score:.1f} %" for name, score in data["baselines"].items())
-    head = ("architecture", "accuracy", "GFLOPs", "ms", "bytes")
-    return [*table(head, rows), "", f"Beside them: {beside}."]
 
 
 def scan(data: Data) -> list[str]:
@@ -196,28 +170,7 @@ def lsp(data: Data) -> list[str]:
     return table(head, rows)
 
 
-def distill_speed(data: Data) -> list[str]:
-    """Two training loops, and what their students are worth after equal steps."""
-    head = ("loop", "steps/s", "functions/s", "of the peak", "KL to the teacher")
-    rows = [
-        (name, *(f"{data[name][key]:g}"
-                 for key in ("steps_per_cpu_second", "functions_per_cpu_second")),
-         f"{data[name]['utilisation']:.1%}", f"{data['held_out_kl'][name]:.4f}")
-        for name in ("published", "codewren")
-    ]  # fmt: skip
-    ratio, functions = data["ratio"], data["functions"]
-    return [
-        f"{data['data']}, {functions['median_tokens']:g} tokens in the median; {data['rounds']} "
-        f"rounds of {data['steps_a_round']} steps each, in turn, by the second of CPU time: "
-        f"{ratio['median']:g} times as fast ({ratio['least']:g} to {ratio['most']:g}). KL on "
-        f"{functions['held_out']} held-out functions; before training "
-        f"{data['held_out_kl']['untrained']:g}.",
-        "",
-        *table(head, rows),
-    ]
-
-
-OTHERS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
+RUNTIME: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "coldstart": ("From a fresh process to an answer", "coldstart.py", coldstart),
     "where_time_goes": ("Where the time goes", "where_time_goes.py", where_time_goes),
     "scaling": ("How cost grows", "scaling.py", scaling),
@@ -226,9 +179,6 @@ OTHERS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "soak": ("Memory over many predictions", "soak.py", soak),
     "graph": ("The shipped graph against the optimizer's", "graph.py", graph),
     "latency_model": ("Predicted latency", "latency_model.py", latency_model),
-    "search": ("Search against the certified optimum", "search.py", search),
-    "distill_speed": ("Distillation beside the published loop", "distill_speed.py", distill_speed),
-    "proxies": ("Does a proxy predict quality?", "proxies.py", proxies),
     "scan": ("A scan of a source tree", "scan.py TREE BUNDLE", scan),
     "scan-clones": ("A scan for clones", "scan.py TREE BUNDLE --name scan-clones", scan),
     "lsp": ("From a key to the diagnostics", "lsp.py", lsp),

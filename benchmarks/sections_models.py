@@ -1,0 +1,112 @@
+"""What the report says of models: their quality, their training, and attacks on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tables import table
+
+__all__ = ["MODELS"]
+
+Data = Mapping[str, Any]
+
+
+def quality(data: Data) -> list[str]:
+    """A table for each task; spread is the standard deviation over seeds."""
+    lines: list[str] = []
+    for task, found in data["tasks"].items():
+        rows = [
+            (row["model"], *(_with_spread(row, figure) for figure in ("accuracy", "f1", "auc")),
+             f"{row['bytes']:,}")
+            for row in found["models"]
+        ]  # fmt: skip
+        head = (f"{task}, {found['seeds']} seeds", "accuracy, %", "F1", "AUC", "bytes")
+        lines += [*table(head, rows), ""]
+    return [*lines, "![quality](results/quality.png)"]
+
+
+def _with_spread(row: Data, figure: str) -> str:
+    if row[figure] is None:
+        return "–"
+    spread = f" ± {100 * row[f'{figure}_sd']:.2f}" if row[f"{figure}_sd"] else ""
+    return f"{100 * row[figure]:.2f}{spread}"
+
+
+def attack(data: Data) -> list[str]:
+    rows = [
+        (row["model"], f"{100 * row['accuracy']:.1f} %",
+         f"{100 * row['accuracy_under_attack']:.1f} %",
+         f"{row['flipped']} of {row['right']}: {100 * row['success']:.1f} %",
+         f"{row['queries_mean']:.1f}", f"{row['cpu_seconds']:.0f} s")
+        for row in data["rows"]
+    ]  # fmt: skip
+    head = ("model", "accuracy", "under attack", "right answers that fall", "queries", "CPU")
+    return [
+        f"{data['rows'][0]['functions']} functions, at most {data['queries']} queries each.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def long_inputs(data: Data) -> list[str]:
+    rows = [
+        (name, row["policy"], f"{row['of']} ({row['rows']:,})", f"{100 * row['accuracy']:.2f} %",
+         "–" if row["auc"] is None else f"{100 * row['auc']:.2f}", f"{row['p50_ms']:.2f}")
+        for name, found in data["models"].items()
+        for row in found
+    ]  # fmt: skip
+    return table(("model", "policy", "validation rows", "accuracy", "AUC", "p50 ms"), rows)
+
+
+def search(data: Data) -> list[str]:
+    rows = [
+        (f"{row['budget_bytes'] / 1e6:g} MB",
+         *(f"{row[who][key]} of {row[who]['seeds']}" for who in ("codewren", "paper")
+           for key in ("at_optimum", "over_budget")))
+        for row in data["budgets"]
+    ]  # fmt: skip
+    head = ("budget", "at the optimum", "over budget", "the paper's: at the optimum", "over budget")
+    return [*table(head, rows), "", "![search](results/search.png)"]
+
+
+def proxies(data: Data) -> list[str]:
+    rows = [
+        (row["name"], f"{100 * row['accuracy']:.1f} ± {100 * row['spread']:.1f} %",
+         f"{row['gflops']:.2f}", f"{row['measured_ms']:g}", f"{row['size_bytes']:,}")
+        for row in sorted(data["architectures"], key=lambda row: -row["accuracy"])
+    ]  # fmt: skip
+    beside = ", ".join(f"{name} {100 * score:.1f} %" for name, score in data["baselines"].items())
+    head = ("architecture", "accuracy", "GFLOPs", "ms", "bytes")
+    return [*table(head, rows), "", f"Beside them: {beside}."]
+
+
+def distill_speed(data: Data) -> list[str]:
+    """Two training loops, and what their students are worth after equal steps."""
+    head = ("loop", "steps/s", "functions/s", "of the peak", "KL to the teacher")
+    rows = [
+        (name, *(f"{data[name][key]:g}"
+                 for key in ("steps_per_cpu_second", "functions_per_cpu_second")),
+         f"{data[name]['utilisation']:.1%}", f"{data['held_out_kl'][name]:.4f}")
+        for name in ("published", "codewren")
+    ]  # fmt: skip
+    ratio, functions = data["ratio"], data["functions"]
+    return [
+        f"{data['data']}, {functions['median_tokens']:g} tokens in the median; {data['rounds']} "
+        f"rounds of {data['steps_a_round']} steps each, in turn, by the second of CPU time: "
+        f"{ratio['median']:g} times as fast ({ratio['least']:g} to {ratio['most']:g}). KL on "
+        f"{functions['held_out']} held-out functions; before training "
+        f"{data['held_out_kl']['untrained']:g}.",
+        "",
+        *table(head, rows),
+    ]
+
+
+MODELS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
+    "quality": ("Quality beside the sceptics", "quality.py", quality),
+    "attack": ("Attacks by renaming", "attack.py BUNDLE…", attack),
+    "long_inputs": ("Code beyond the window", "long_inputs.py", long_inputs),
+    "search": ("Search against the certified optimum", "search.py", search),
+    "proxies": ("Does a proxy predict quality?", "proxies.py", proxies),
+    "distill_speed": ("Distillation beside the published loop", "distill_speed.py", distill_speed),
+}
