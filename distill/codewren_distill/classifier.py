@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
@@ -34,7 +35,14 @@ from codewren_runtime.files import read_json, write_bytes, write_json
 from codewren_runtime.tokenizer import BOS, EOS, MASK, PAD, UNK, CodeTokenizer
 from codewren_runtime.types import Task
 
-__all__ = ["CARD", "Classifier", "load_classifier", "save_classifier"]
+__all__ = [
+    "CARD",
+    "Classifier",
+    "as_transformers",
+    "load_classifier",
+    "save_classifier",
+    "save_tokenizer",
+]
 
 CARD = "classifier.json"
 HEAD = "pair_head.safetensors"
@@ -79,7 +87,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
                 _save_head(classifier.model.ngrams, folder / NGRAMS)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    _save_tokenizer(classifier, folder)
+    save_tokenizer(classifier.text.tokenizer, folder)
     write_json(
         folder / CARD,
         {
@@ -194,18 +202,21 @@ def _tokenizer_kind(classifier: Classifier) -> str:
     return "codewren" if own else "transformers"
 
 
-def _save_tokenizer(classifier: Classifier, folder: Path) -> None:
-    tokenizer = classifier.text.tokenizer
+def as_transformers(tokenizer: CodeTokenizer) -> PreTrainedTokenizerFast:
+    """A tokenizer of ours as transformers knows it, with the names of its special tokens."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(tokenizer.to_json()),
+        bos_token=BOS, cls_token=BOS, eos_token=EOS, sep_token=EOS,
+        pad_token=PAD, unk_token=UNK, mask_token=MASK,
+        model_max_length=tokenizer.max_length,
+    )  # fmt: skip
+
+
+def save_tokenizer(tokenizer: CodeTokenizer | TransformersTokenizer, folder: Path) -> None:
+    """Write `tokenizer.json` and what transformers wants beside it."""
     if isinstance(tokenizer, TransformersTokenizer):
         tokenizer.tokenizer.save_pretrained(folder)
         return
-    write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
-    fast = PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / "tokenizer.json"),
-        bos_token=BOS, cls_token=BOS, eos_token=EOS, sep_token=EOS,
-        pad_token=PAD, unk_token=UNK, mask_token=MASK,
-        model_max_length=classifier.max_length,
-    )  # fmt: skip
-    fast.save_pretrained(folder)
+    as_transformers(tokenizer).save_pretrained(folder)
     # transformers rewrites the file; ours is what the runtime ships, byte for byte.
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())

@@ -10,12 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from codewren_distill.tensors import writing
+from codewren_distill.keyed import load_keyed, save_keyed
 from codewren_runtime.errors import DataError
-from codewren_runtime.files import atomic_path
 from codewren_runtime.types import Example
 
 __all__ = ["SoftLabels", "example_key", "mean_of"]
@@ -59,34 +56,21 @@ class SoftLabels:
 
     def save(self, path: Path) -> None:
         """Write atomically: keys (n, 32) uint8 and logits (n, labels) float32."""
-        keys = np.frombuffer(b"".join(self.logits), dtype=np.uint8).reshape(-1, 32)
-        rows = np.stack(list(self.logits.values())).astype(np.float32)
         header = {"teacher": self.teacher, "labels": json.dumps(self.labels)}
-        with writing(path), atomic_path(path) as temporary:
-            save_file({"keys": keys, "logits": rows}, temporary, header)
+        rows = {key: row.astype(np.float32) for key, row in self.logits.items()}
+        save_keyed(path, "logits", rows, header)
 
     @classmethod
     def load(cls, path: Path) -> SoftLabels:
         """Read what `save` wrote; DataError in one line if it is missing or damaged."""
+        header, rows = load_keyed(path, "logits", "soft labels", "label")
         try:
-            with safe_open(path, framework="numpy") as stream:
-                header = stream.metadata() or {}
-                keys, rows = stream.get_tensor("keys"), stream.get_tensor("logits")
-            labels = tuple(json.loads(header["labels"]))
-            teacher = header["teacher"]
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no soft labels there; run label first") from error
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            teacher, labels = header["teacher"], tuple(json.loads(header["labels"]))
+        except (KeyError, ValueError) as error:
             raise DataError(f"{path}: damaged soft labels ({error}); run label --force") from error
-        if keys.shape != (len(rows), 32) or rows.shape[1:] != (len(labels),):
+        if any(row.shape != (len(labels),) for row in rows.values()):
             raise DataError(f"{path}: damaged soft labels (shapes disagree); run label --force")
-        if not np.isfinite(rows).all():
-            raise DataError(
-                f"{path}: soft labels hold values that are not numbers; mend the teacher"
-            )
-        return cls(
-            teacher, labels, {key.tobytes(): row for key, row in zip(keys, rows, strict=True)}
-        )
+        return cls(teacher, labels, rows)
 
 
 def mean_of(teachers: Sequence[SoftLabels]) -> SoftLabels:

@@ -22,7 +22,7 @@ from codewren_distill.losses import (
     hard_label_loss,
     mixed_loss,
 )
-from codewren_distill.memory import pair_lesson
+from codewren_distill.memory import pair_lesson, texts_of
 from codewren_distill.models import SequenceModel
 from codewren_distill.ngrams import fit_ngrams
 from codewren_distill.objectives import Answers, Lesson
@@ -30,7 +30,9 @@ from codewren_distill.qat import Rounding
 from codewren_distill.scoring import encode_all
 from codewren_distill.settings import Precision, Supervision, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
-from codewren_distill.training import STATE, Report, fit
+from codewren_distill.states import TeacherStates
+from codewren_distill.training import STATE, Report, Trainable, fit
+from codewren_distill.transfer import Weights, with_transfer
 from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.types import Example
 
@@ -73,7 +75,7 @@ def finetune(
     if valid:
         rows = Lesson(encode_all(classifier, valid), _labels(valid), classifier.text, Answers(loss))
         stopping = EarlyStopping(rows, loss, supervision.patience)
-    seconds = _train(classifier, lesson, settings, folder, identity, report, stopping)
+    seconds = _train(classifier, lesson, settings, folder, identity, report, stopping=stopping)
     return Trained(seconds, tuple(stopping.losses) if stopping is not None else ())
 
 
@@ -89,12 +91,15 @@ def distill(
     identity: str,
     hard_weight: float = 0.0,
     qat: Precision | None = None,
+    states: TeacherStates | None = None,
+    weights: Weights | None = None,
     report: Report | None = None,
 ) -> float:
     """Train on the teacher's logits and save into `folder`; returns the seconds of training.
 
     With `hard_weight` that share of the loss is the cross-entropy with the examples' own labels.
     With `qat` the student is trained for that precision, and ends with weights rounded to it.
+    With `states` of the teacher, what `weights` say of them is added to it.
     """
     if soft_labels.labels != student.task.labels:
         raise DataError(
@@ -110,7 +115,15 @@ def distill(
         raise OptionError("label_smoothing is for plain labels; give hard_weight too")
     lesson = _lesson(student, examples, targets, objective, settings)
     rounding = None if qat is None else Rounding(student, qat)
-    return _train(student, lesson, settings, folder, identity, report, rounding=rounding)
+    trainee = None
+    if states is not None and weights is not None:
+        rows = [example.texts for example in examples]
+        if settings.memory:
+            rows = [(text,) for text in texts_of(examples)]
+        parts = student, lesson, examples, rows, states, weights, settings.seed
+        trainee, lesson = with_transfer(*parts)
+    how = identity, report
+    return _train(student, lesson, settings, folder, *how, rounding=rounding, trainee=trainee)
 
 
 def _labels(examples: Sequence[Example]) -> Tensor:
@@ -148,11 +161,14 @@ def _train(
     folder: Path,
     identity: str,
     report: Report | None,
+    *,
     stopping: EarlyStopping | None = None,
     rounding: Rounding | None = None,
+    trainee: Trainable | None = None,
 ) -> float:
+    """`trainee` is what trains in place of the classifier, whose model is a part of it."""
     position = fit(
-        classifier,
+        classifier if trainee is None else trainee,
         lesson,
         settings,
         folder=folder,

@@ -20,6 +20,7 @@ from codewren.cli.options import (
     EmbeddingsOption,
     EpochsOption,
     ForceOption,
+    FromScratchOption,
     FunctionsOption,
     Id1Option,
     Id2Option,
@@ -30,6 +31,7 @@ from codewren.cli.options import (
     LearningRateOption,
     MemoryOption,
     NgramsOption,
+    NormalisationOption,
     PairHeadOption,
     QuietOption,
     RunOption,
@@ -73,12 +75,7 @@ def command(
         Literal["teacher", "control"], typer.Option(help="Folder of the run to train into.")
     ] = "teacher",
     name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
-    normalisation: Annotated[
-        Literal["structure", "published", "words", "raw"],
-        typer.Option(
-            help="Student text: lines kept, lower case joined as published, words, or all of it."
-        ),
-    ] = "structure",
+    normalisation: NormalisationOption = "structure",
     valid: Annotated[
         Path | None,
         typer.Option(help="Labelled rows for early stopping, as in --data.", metavar="PATH"),
@@ -113,6 +110,7 @@ def command(
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
     ngrams: NgramsOption = 0,
+    from_scratch: FromScratchOption = False,
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
@@ -129,7 +127,7 @@ def command(
     shape = read_shape(architecture) if architecture is not None else None
     if (checkpoint is None) == (shape is None):
         raise OptionError("give either --checkpoint or --architecture")
-    fresh = FreshStudent(0.1, pair_head, embeddings, ngrams)
+    fresh = FreshStudent(0.1, pair_head, embeddings, ngrams, from_scratch)
     source = ModelSource(checkpoint, shape, max_length, pair_encoding, fresh, data_flow)
     training = training_settings(
         seed,

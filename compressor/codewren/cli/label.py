@@ -54,6 +54,13 @@ def command(
         ),
     ] = None,
     max_length: Annotated[int, typer.Option(min=8, help="Tokens that the teacher reads.")] = 400,
+    states: Annotated[
+        bool,
+        typer.Option(
+            "--states",
+            help="Keep what its layers make of each text, for distill to learn from.",
+        ),
+    ] = False,
     labels: LabelsOption = None,
     text: TextOption = TEXT,
     text1: Text1Option = None,
@@ -72,7 +79,7 @@ def command(
     from codewren_runtime.types import Task, TaskKind
 
     output = Output(json=json, quiet=quiet)
-    source = LabelSource(tuple(teacher or ()), soft_labels, id, max_length)
+    source = LabelSource(tuple(teacher or ()), soft_labels, id, max_length, states)
     work = Run(run, output.reporter(), force)
     flags = DataFlags(
         text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows, id=id

@@ -100,6 +100,17 @@ NgramsOption = Annotated[
     ),
 ]
 
+FromScratchOption = Annotated[
+    bool, typer.Option("--from-scratch", help="Leave the run's pre-trained encoder aside.")
+]
+NormalisationOption = Annotated[
+    Literal["structure", "published", "words", "raw"],
+    typer.Option(
+        "--normalisation",
+        help="Student text: lines kept, lower case joined as published, words, or all of it.",
+    ),
+]
+
 LanguageOption = Annotated[
     str | None,
     typer.Option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
+from codewren.verbs.search import read_architecture
 from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.files import file_sha256, sha256_of
 from codewren_runtime.types import Task
@@ -17,9 +18,10 @@ from codewren_runtime.types import Task
 if TYPE_CHECKING:
     from codewren_distill.soft_labels import SoftLabels
 
-__all__ = ["SOFT_LABELS", "LabelSource", "label"]
+__all__ = ["SOFT_LABELS", "STATES", "LabelSource", "label"]
 
 SOFT_LABELS = "soft_labels.safetensors"
+STATES = "teacher_states.safetensors"
 PARTS = "labelling"  # one file per teacher, while several are at work
 
 
@@ -28,18 +30,25 @@ class LabelSource:
     """Where soft labels come from: finished teachers (none: the run's own), or a file.
 
     `id` is the field of the data rows that the file names them by; None: by content hash.
+    With `states`, what the layers of a teacher make of each text is kept too.
     """
 
     teachers: tuple[str, ...] = ()
     soft_labels: Path | None = None
     id: str | None = None
     max_length: int = 400
+    states: bool = False
 
     def __post_init__(self) -> None:
         if self.teachers and self.soft_labels is not None:
             raise OptionError("label: give either teachers or a file of soft labels")
         if self.id is not None and self.soft_labels is None:
             raise OptionError("label: ids are of soft labels; name their file with --soft-labels")
+        if self.states and (self.soft_labels is not None or len(self.teachers) > 1):
+            raise OptionError(
+                "label: states are those of one teacher whose layers can be seen, not of a file of "
+                "answers or of several; leave out --states, hidden_weight and relation_weight"
+            )
 
     @property
     def is_run(self) -> bool:
@@ -55,13 +64,29 @@ def label(
     *,
     whole: Dataset | None = None,
 ) -> dict[str, Any]:
-    """Write `run/soft_labels.safetensors` for `data`, a sample of `whole`."""
+    """Write `run/soft_labels.safetensors` for `data`, a sample of `whole`.
+
+    With `source.states`, `run/teacher_states.safetensors` too, for `run/architecture.json`.
+    """
     source = source or LabelSource()
     names = source.teachers or (str(run.path("teacher")),)
     if source.is_run and not run.path("teacher/metrics.json").is_file():
         raise OptionError(
             f"{names[0]}: no finished teacher there; run finetune, or name one with --teacher"
         )
+    if source.states:
+        _states(run, data, task, names[0], source.max_length)
+    return _soft_labels(run, data, task, source, names, whole)
+
+
+def _soft_labels(
+    run: Run,
+    data: Dataset,
+    task: Task,
+    source: LabelSource,
+    names: Sequence[str],
+    whole: Dataset | None,
+) -> dict[str, Any]:
     hashes = _hashes(names, source)
     identity = hashes[0] if len(hashes) == 1 else sha256_of(hashes)
     step = Step(
@@ -98,6 +123,32 @@ def label(
     )
     shutil.rmtree(run.path(PARTS), ignore_errors=True)
     return done
+
+
+def _states(run: Run, data: Dataset, task: Task, name: str, max_length: int) -> None:
+    from codewren_distill.states import record_states
+    from codewren_distill.teachers import classifier_hash, load_teacher
+
+    identity, path = classifier_hash(name), run.path(STATES)
+    depth = read_architecture(run).num_layers
+    inputs = {
+        "data": data.sha256,
+        "teacher": identity,
+        "max_length": max_length,
+        "student_layers": depth,
+    }
+    step = Step("label states", run.path("teacher_states.json"), inputs)
+    left = step.result()
+    unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
+    if unchanged and run.finished(step):
+        return
+    if run.force:
+        path.unlink(missing_ok=True)
+    teacher = load_teacher(name, task, max_length)
+    texts = list(dict.fromkeys(text for one in data.examples for text in one.taught))
+    with run.reporter.step(step.title, len(texts)) as bar:
+        found = record_states(teacher, identity, texts, depth, path, advance=bar.advance)
+    step.finish({"texts": len(texts), "layers": list(found.layers), "sha256": file_sha256(path)})
 
 
 def _hashes(names: Sequence[str], source: LabelSource) -> list[str]:
