@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -104,19 +104,26 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")
     label = _label(data["label"], data["teacher"], base)
+    task = _task(data["task"])
     of_labels = {f.name for f in fields(Supervision)} & data["teacher"].keys()
     supervision = {key: data["teacher"].pop(key) for key in sorted(of_labels)}
     teacher, teacher_training = _split(data["teacher"], seed, FreshStudent(dropout=0.1))
     distill, training = _split(data["distill"], seed, FreshStudent())
+    distilled = _build(DistillSettings, distill, "distill")
+    data_sets = _data(data["data"], base)
+    if task.kind == "embedding":
+        distilled.refuse_for_embeddings()
+        if data_sets.validation is not None:
+            raise OptionError("[data] validation is labelled, and an embedding has no labels")
     return Recipe(
-        data=_data(data["data"], base),
+        data=data_sets,
         teacher=_teacher(teacher, base) if label.is_run else None,
         label=label,
-        task=_task(data["task"]),
+        task=task,
         search=_search(data["search"], seed, base),
         teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
         supervision=_build(Supervision, supervision, "teacher"),
-        distill=_build(DistillSettings, distill, "distill"),
+        distill=distilled,
         training=_build(TrainingSettings, training, "distill"),
         export=_build(ExportSettings, data["export"], "export"),
         control=control,
@@ -199,7 +206,12 @@ def _task(table: dict[str, Any]) -> TaskRecipe:
         if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
             raise OptionError(f"[task] labels must be a list of strings, not {labels!r}")
         table = table | {"labels": tuple(labels)}
-    return _build(TaskRecipe, table, "task")
+    task = _build(TaskRecipe, table, "task")
+    if task.kind == "embedding":
+        if task.labels:
+            raise OptionError("[task] an embedding has no labels; leave them out")
+        return replace(task, labels=())
+    return task
 
 
 def _path(value: object, base: Path, name: str) -> Path:

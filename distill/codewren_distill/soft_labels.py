@@ -1,4 +1,7 @@
-"""Soft labels: a teacher's logits, cached by the hash of what it read."""
+"""Soft labels: a teacher's logits, cached by the hash of what it read.
+
+Of an embedding task, which has no labels, they are the teacher's embeddings.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,23 +36,31 @@ def example_key(example: Example) -> bytes:
 
 @dataclass
 class SoftLabels:
-    """Logits by example key, of one teacher (sha256 of its folder) with its labels."""
+    """Logits by example key, of one teacher (sha256 of its folder) with its labels.
+
+    Without labels the rows are embeddings, of any width but all of the same, kept in float16.
+    """
 
     teacher: str
     labels: tuple[str, ...]
-    logits: dict[bytes, NDArray[np.float32]]
+    logits: dict[bytes, NDArray[Any]]
+
+    @property
+    def dtype(self) -> type[np.float32] | type[np.float16]:
+        """What a row's numbers are kept in."""
+        return np.float32 if self.labels else np.float16
 
     def add(self, examples: Iterable[Example], logits: NDArray[np.float32]) -> None:
         """Remember logits (n, labels) of n examples."""
-        for example, row in zip(examples, logits, strict=True):
+        for example, row in zip(examples, logits.astype(self.dtype), strict=True):
             self.logits[example_key(example)] = row
 
     def has(self, examples: Iterable[Example]) -> bool:
         """Whether every one of the examples is labelled."""
         return all(example_key(example) in self.logits for example in examples)
 
-    def matrix(self, examples: Sequence[Example]) -> NDArray[np.float32]:
-        """Logits (examples, labels); DataError if an example was never labelled."""
+    def matrix(self, examples: Sequence[Example]) -> NDArray[Any]:
+        """Logits (examples, labels), or embeddings; DataError if an example was never labelled."""
         missing = sum(example_key(example) not in self.logits for example in examples)
         if missing:
             raise DataError(
@@ -58,9 +70,9 @@ class SoftLabels:
         return np.stack([self.logits[example_key(example)] for example in examples])
 
     def save(self, path: Path) -> None:
-        """Write atomically: keys (n, 32) uint8 and logits (n, labels) float32."""
+        """Write atomically: keys (n, 32) uint8 and logits (n, labels) in `dtype`."""
         keys = np.frombuffer(b"".join(self.logits), dtype=np.uint8).reshape(-1, 32)
-        rows = np.stack(list(self.logits.values())).astype(np.float32)
+        rows = np.stack(list(self.logits.values())).astype(self.dtype)
         header = {"teacher": self.teacher, "labels": json.dumps(self.labels)}
         with writing(path), atomic_path(path) as temporary:
             save_file({"keys": keys, "logits": rows}, temporary, header)
@@ -78,7 +90,8 @@ class SoftLabels:
             raise DataError(f"{path}: no soft labels there; run label first") from error
         except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise DataError(f"{path}: damaged soft labels ({error}); run label --force") from error
-        if keys.shape != (len(rows), 32) or rows.shape[1:] != (len(labels),):
+        width = (len(labels),) if labels else rows.shape[1:2]
+        if keys.shape != (len(rows), 32) or rows.shape[1:] != width:
             raise DataError(f"{path}: damaged soft labels (shapes disagree); run label --force")
         if not np.isfinite(rows).all():
             raise DataError(

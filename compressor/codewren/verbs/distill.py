@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from codewren.verbs.training import Watch, draw_curves, finished_training, fresh
 from codewren_distill.settings import FreshStudent
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, write_bytes
+from codewren_runtime.types import Task
 
 if TYPE_CHECKING:
     from codewren_distill.settings import TrainingSettings
@@ -44,6 +45,14 @@ class DistillSettings:
         if not 0 <= self.hard_weight <= 1:
             raise OptionError(f"hard_weight must be from 0 to 1, not {self.hard_weight}")
 
+    def refuse_for_embeddings(self) -> None:
+        """OptionError if anything is set that only labels can use."""
+        if replace(self, fresh=FreshStudent()) != DistillSettings():
+            raise OptionError(
+                "loss, temperature and hard_weight are for labels, and an embedding has none; "
+                "leave them out"
+            )
+
 
 def distill(
     run: Run, data: Dataset, settings: DistillSettings, training: TrainingSettings
@@ -57,6 +66,8 @@ def distill(
     architecture, task, path = read_architecture(run), run.task(), run.path(SOFT_LABELS)
     if task is None or not run.path("soft_labels.json").is_file():
         raise OptionError(f"{run.folder}: no finished soft labels there; run label first")
+    if task.kind == "embedding":
+        settings.refuse_for_embeddings()
     inputs = {
         "architecture": architecture.to_json(),
         "task": task.to_json(),
@@ -86,7 +97,7 @@ def distill(
             report=watch.report,
         )
     loss = draw_curves(folder)
-    keep_samples(run, data)
+    keep_samples(run, data, task)
     done = step.finish(
         {
             "parameters": student.parameters,
@@ -100,9 +111,12 @@ def distill(
     return done
 
 
-def keep_samples(run: Run, data: Dataset) -> None:
+def keep_samples(run: Run, data: Dataset, task: Task) -> None:
     """Keep real inputs beside the student: export's gates are measured on them."""
     stride = max(1, len(data.examples) // SAMPLES)
     chosen = data.examples[::stride][:SAMPLES]
-    lines = "".join(json.dumps(list(example.texts)) + "\n" for example in chosen)
+    rows = [example.texts for example in chosen]
+    if task.kind == "embedding":
+        rows = [(text,) for texts in rows for text in texts]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
     write_bytes(run.path("student/samples.jsonl"), lines.encode())
