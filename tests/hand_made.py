@@ -45,7 +45,7 @@ def text_onnx(kind: str, labels: int = len(LABELS), output: str | None = None) -
     """Mean of embeddings; for a single text a linear layer on top."""
     rng = np.random.default_rng(0)
     output = output or ("logits" if kind == "single" else "embedding")
-    mean = output if kind == "pair" else "mean"
+    mean = "mean" if kind == "single" else output
     nodes = [
         helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
         helper.make_node("ReduceMean", ["rows"], [mean], axes=[1], keepdims=0),
@@ -87,7 +87,7 @@ def manifest_of(parts: Parts, kind: str) -> dict[str, Any]:
         "task": {
             "name": "tiny",
             "kind": kind,
-            "labels": list(LABELS),
+            "labels": [] if kind == "embedding" else list(LABELS),
             "normalisation": "structure",
         },
         "architecture": {
@@ -125,7 +125,7 @@ def tokenizer_json() -> str:
 def parts_of(tokenizer_json: str) -> Callable[[str], Parts]:
     def make(kind: str) -> Parts:
         parts = {"model.onnx": text_onnx(kind), "tokenizer.json": tokenizer_json.encode()}
-        return parts if kind == "single" else {**parts, "head.onnx": head_onnx()}
+        return {**parts, "head.onnx": head_onnx()} if kind == "pair" else parts
 
     return make
 

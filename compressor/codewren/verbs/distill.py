@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -22,7 +22,7 @@ from codewren.verbs.training import (
 from codewren_distill.settings import FreshStudent, Precision
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, write_bytes
-from codewren_runtime.types import Architecture
+from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
     from codewren_distill.settings import TrainingSettings
@@ -69,6 +69,15 @@ class DistillSettings:
         """Whether the teacher's states are needed, beside its answers."""
         return self.hidden_weight > 0 or self.relation_weight > 0
 
+    def refuse_for_embeddings(self) -> None:
+        """OptionError if anything is set that only labels can use."""
+        if replace(self, fresh=FreshStudent()) != DistillSettings():
+            raise OptionError(
+                "the settings of [distill] but for the student's own are for labels, and an "
+                "embedding has none; leave out loss, temperature, hard_weight, qat, hidden_weight "
+                "and relation_weight"
+            )
+
 
 def distill(
     run: Run, data: Dataset, settings: DistillSettings, training: TrainingSettings
@@ -83,6 +92,8 @@ def distill(
     architecture, task, path = read_architecture(run), run.task(), run.path(SOFT_LABELS)
     if task is None or not run.path("soft_labels.json").is_file():
         raise OptionError(f"{run.folder}: no finished soft labels there; run label first")
+    if task.kind == "embedding":
+        settings.refuse_for_embeddings()
     soft_labels = SoftLabels.load(path)
     states = _states(run, soft_labels.teacher) if settings.wants_states else None
     pretrained = pretrained_in(run, architecture, task, settings.fresh)
@@ -122,7 +133,7 @@ def distill(
             report=watch.report,
         )
     loss = draw_curves(folder)
-    keep_samples(run, data)
+    keep_samples(run, data, task)
     done = step.finish(
         {
             "parameters": student.parameters,
@@ -172,9 +183,12 @@ def _mapping(
     return list(layers)
 
 
-def keep_samples(run: Run, data: Dataset) -> None:
+def keep_samples(run: Run, data: Dataset, task: Task) -> None:
     """Keep real inputs beside the student: export's gates are measured on them."""
     stride = max(1, len(data.examples) // SAMPLES)
     chosen = data.examples[::stride][:SAMPLES]
-    lines = "".join(json.dumps(list(example.texts)) + "\n" for example in chosen)
+    rows = [example.texts for example in chosen]
+    if task.kind == "embedding":
+        rows = [(text,) for texts in rows for text in texts]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
     write_bytes(run.path("student/samples.jsonl"), lines.encode())
