@@ -26,11 +26,16 @@ __all__ = ["run_recipe", "sample"]
 
 def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     """Search, pretrain, finetune, label, distill, control, export, evaluate; the report."""
-    data, labels = recipe.data, recipe.task.labels
-    train = sample(_read(data.train, data.fields, labels), data.train_rows, recipe.seed)
-    labels = labels or train.labels
-    test = sample(_read(data.test, data.fields, labels), data.test_rows, recipe.seed)
-    fields = replace(data.fields, id=recipe.label.id)
+    data, labels, known = recipe.data, recipe.task.labels, recipe.data.fields
+    embedding = recipe.task.kind == "embedding"
+    if embedding:
+        known = replace(known, label=None)
+    train = sample(_read(data.train, known, labels), data.train_rows, recipe.seed)
+    labels = train.labels if labels is None else labels
+    clones = embedding and not known.is_pair  # the test rows may have labels, to find clones by
+    tested = _read_optional(data.test, data.fields) if clones else _read(data.test, known, labels)
+    test = sample(tested, data.test_rows, recipe.seed)
+    fields = replace(known, id=recipe.label.id)
     if not recipe.distill.hard_weight:
         fields = replace(fields, label=None)
     whole = _read(data.unlabelled, fields, labels if fields.label else None)
@@ -49,11 +54,11 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
         finetune(run, train, task, recipe.teacher, settings, supervision=recipe.supervision)
     label(run, unlabelled, task, recipe.label, whole=whole)
     distill(run, unlabelled, replace(recipe.distill, fresh=fresh), recipe.training)
-    if recipe.control:
+    if recipe.control and not clones:  # single texts teach no embedding
         source = ModelSource(architecture=read_architecture(run), fresh=fresh)
         training = equal_compute(recipe.training, unlabelled, train)
         finetune(run, train, task, source, training, into="control")
-    held_out = _read(data.validation, data.fields, labels) if data.validation else None
+    held_out = _read(data.validation, known, labels) if data.validation else None
     export(run, recipe.export, held_out)
     return evaluate(run, test, train)
 
@@ -94,3 +99,8 @@ def sample(data: Dataset, rows: int | None, seed: int) -> Dataset:
 
 def _read(path: Path, fields: Fields, labels: tuple[str, ...] | None) -> Dataset:
     return read_examples(path, fields, labels, require_label=fields.label is not None)
+
+
+def _read_optional(path: Path, fields: Fields) -> Dataset:
+    """Rows with the labels that they have."""
+    return read_examples(path, fields, None, require_label=False)

@@ -118,20 +118,26 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")
     label = _label(data["label"], data["teacher"], base)
+    task = _task(data["task"])
     of_labels = {f.name for f in fields(Supervision)} & data["teacher"].keys()
     supervision = {key: data["teacher"].pop(key) for key in sorted(of_labels)}
     teacher, teacher_training = _split(data["teacher"], seed, FreshStudent(dropout=0.1))
     distill, training = _split(data["distill"], seed, FreshStudent())
-    loss = _build(DistillSettings, distill, "distill")
+    distilled = _build(DistillSettings, distill, "distill")
+    data_sets = _data(data["data"], base)
+    if task.kind == "embedding":
+        distilled.refuse_for_embeddings()
+        if data_sets.validation is not None:
+            raise OptionError("[data] validation is labelled, and an embedding has no labels")
     return Recipe(
-        data=_data(data["data"], base),
+        data=data_sets,
         teacher=_teacher(teacher, base) if label.is_run else None,
-        label=replace(label, states=True) if loss.wants_states else label,
-        task=_task(data["task"]),
+        label=replace(label, states=True) if distilled.wants_states else label,
+        task=task,
         search=_search(data["search"], seed, base),
         teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
         supervision=_build(Supervision, supervision, "teacher"),
-        distill=loss,
+        distill=distilled,
         training=_build(TrainingSettings, training, "distill"),
         export=_build(ExportSettings, data["export"], "export"),
         pretrain=_pretrain(data["pretrain"], seed, base) if pretrained else None,
@@ -233,7 +239,12 @@ def _task(table: dict[str, Any]) -> TaskRecipe:
         if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
             raise OptionError(f"[task] labels must be a list of strings, not {labels!r}")
         table = table | {"labels": tuple(labels)}
-    return _build(TaskRecipe, table, "task")
+    task = _build(TaskRecipe, table, "task")
+    if task.kind == "embedding":
+        if task.labels:
+            raise OptionError("[task] an embedding has no labels; leave them out")
+        return replace(task, labels=())
+    return task
 
 
 def _path(value: object, base: Path, name: str) -> Path:

@@ -1,12 +1,14 @@
 """A classifier is a model, its text side and its task, in a folder that transformers can load.
 
-config.json, model.safetensors    the model or, for siamese pairs, the encoder alone
+So is a model of embeddings, which classifies nothing.
+
+config.json, model.safetensors    the model or, for siamese pairs and embeddings, the encoder alone
 pair_head.safetensors             siamese pairs only
 ngrams.safetensors                a student's linear model of n-grams, if it has one
 text_head.safetensors             encoders that have no classification head of their own
 tokenizer.json, …                 the tokenizer
-classifier.json                   task, max_length, whose tokenizer, pair head, language of the
-                                  data flow; written last
+classifier.json                   task, max_length, whose tokenizer, pair head, pooling, language of
+                                  the data flow; written last
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -25,9 +27,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from codewren_distill.checkpoints import load_encoder, load_model, load_tokenizer
 from codewren_distill.data_flow import DataFlowText, GraphModel
-from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
+from codewren_distill.models import EmbeddingModel, PooledModel, SequenceModel, SiameseModel
 from codewren_distill.ngrams import NgramBag
-from codewren_distill.pair_heads import PAIR_HEADS
+from codewren_distill.pair_heads import PAIR_HEADS, Pooling
 from codewren_distill.tensors import writing
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
 from codewren_runtime.errors import ModelError
@@ -56,15 +58,16 @@ TextSide = SiameseText | CrossText | DataFlowText
 class Classifier:
     """A model with its text side and its task."""
 
-    model: SequenceModel | SiameseModel
+    model: SequenceModel | SiameseModel | EmbeddingModel
     text: TextSide
     task: Task
     max_length: int
 
     @property
     def core(self) -> Any:
-        """The transformers model inside: the encoder of a siamese model, else the whole."""
-        return self.model.encoder if isinstance(self.model, SiameseModel) else self.model.model
+        """The transformers model inside: the whole, or the encoder where that is all it gives."""
+        model = self.model
+        return model.model if isinstance(model, SequenceModel) else model.encoder
 
     @property
     def parameters(self) -> int:
@@ -83,7 +86,9 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
                 _save_head(classifier.model.head, folder / HEAD)
             elif isinstance(classifier.model, PooledModel):
                 _save_head(classifier.model.head, folder / TEXT_HEAD)
-            elif classifier.model.ngrams is not None:
+            elif (
+                isinstance(classifier.model, SequenceModel) and classifier.model.ngrams is not None
+            ):
                 _save_head(classifier.model.ngrams, folder / NGRAMS)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
@@ -95,6 +100,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
             "max_length": classifier.max_length,
             "tokenizer": _tokenizer_kind(classifier),
             **_pair_head_kind(classifier),
+            **_pooling_of(classifier),
             **_data_flow_of(classifier),
         },
     )
@@ -128,6 +134,11 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
             raise ModelError(f"{folder / CARD}: pair head {kind!r} is unknown; make it again")
         siamese = _load_siamese(folder, kind, options)
         return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, max_length)
+    if task.kind == "embedding":
+        if card.get("pooling") not in get_args(Pooling):
+            raise ModelError(f"{folder / CARD}: pooling is missing; make the folder again")
+        embedding = EmbeddingModel(_load_encoder(folder, options), card["pooling"])
+        return Classifier(embedding, SiameseText(tokenizer, pairs=False), task, max_length)
     if (folder / TEXT_HEAD).is_file():
         model: SequenceModel = _load_pooled(folder, task)
     else:
@@ -150,11 +161,15 @@ def text_side(
     raise ModelError("a pair model with a tokenizer of its own needs its pair_head.safetensors")
 
 
-def _load_siamese(folder: Path, kind: str, options: dict[str, str]) -> SiameseModel:
+def _load_encoder(folder: Path, options: dict[str, str]) -> Any:
     try:
-        encoder = load_encoder(str(folder), add_pooling_layer=False, **options)
+        return load_encoder(str(folder), add_pooling_layer=False, **options)
     except ModelError:  # architectures without a pooler take no such option
-        encoder = load_encoder(str(folder), **options)
+        return load_encoder(str(folder), **options)
+
+
+def _load_siamese(folder: Path, kind: str, options: dict[str, str]) -> SiameseModel:
+    encoder = _load_encoder(folder, options)
     with _reading(folder / HEAD):
         head = PAIR_HEADS[kind].from_state(load_file(folder / HEAD))
     return SiameseModel(encoder, head)
@@ -190,6 +205,11 @@ def _reading(head: Path) -> Iterator[None]:
 def _pair_head_kind(classifier: Classifier) -> dict[str, str]:
     model = classifier.model
     return {"pair_head": model.head.kind} if isinstance(model, SiameseModel) else {}
+
+
+def _pooling_of(classifier: Classifier) -> dict[str, str]:
+    model = classifier.model
+    return {"pooling": model.pooling} if isinstance(model, EmbeddingModel) else {}
 
 
 def _data_flow_of(classifier: Classifier) -> dict[str, str]:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["FreshStudent", "Supervision", "TrainingSettings"]
+__all__ = ["FreshStudent", "Precision", "Supervision", "TrainingSettings"]
 
 MAX_NGRAMS = 1 << 24
+Precision = Literal["int8", "int4"]  # that a student's weights can be trained for
 
 
 @dataclass(frozen=True, slots=True)

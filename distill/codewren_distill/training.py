@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ from codewren_distill.early_stopping import EarlyStopping
 from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson
 from codewren_distill.parts import in_parts, is_out_of_memory
+from codewren_distill.qat import Rounding
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.text_side import Encoded
 from codewren_distill.token_dropout import TokenDropout
@@ -69,16 +71,18 @@ def fit(
     identity: str,
     report: Report | None = None,
     stopping: EarlyStopping | None = None,
+    rounding: Rounding | None = None,
 ) -> Position:
     """Train `trainable.model` in place; with `stopping` it ends with the best epoch's weights.
 
+    With `rounding` of the model's weights the gradients are those of the rounded ones.
     Writes `training_state/` in `folder` now and then and at the end of every epoch, and
     resumes from it when `identity` is the same; `log.jsonl` gets one line per step.
     Where memory does not suffice for a batch, it and all after it go in halves, or in halves of
     these, whose gradients add up. Raises ModelError when the loss is no longer a number, or
     memory does not suffice for one row; OptionError when nothing more can be written.
     """
-    trainer = _Trainer(trainable, lesson, settings, folder, identity, report, stopping)
+    trainer = _Trainer(trainable, lesson, settings, folder, identity, report, stopping, rounding)
     position = trainer.run()
     trainable.model.eval()
     return position
@@ -94,10 +98,11 @@ class _Trainer:
         identity: str,
         report: Report | None,
         stopping: EarlyStopping | None,
+        rounding: Rounding | None,
     ) -> None:
         self.trainable, self.lesson, self.settings = trainable, lesson, settings
         self.folder, self.identity, self.report = folder, identity, report
-        self.stopping = stopping
+        self.stopping, self.rounding = stopping, rounding
         self.state_path = folder / STATE
         self.accelerator = Accelerator(mixed_precision=precision())
         self.model = self.accelerator.prepare(trainable.model)
@@ -163,7 +168,8 @@ class _Trainer:
             group["lr"] = rate
         if self.dropout is not None:
             batch = batch | {"input_ids": self.dropout(batch["input_ids"])}
-        value = self._gradients(batch, target)
+        with nullcontext() if self.rounding is None else self.rounding.applied():
+            value = self._gradients(batch, target)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
         self._require_finite("norm of the gradients", norm)
         self.optimizer.step()

@@ -2,11 +2,7 @@
 
 Each large weight becomes `Cast(small) * scale`, which onnxruntime folds back to fp32 once, when
 it opens the file. So the file shrinks, every operator works as before whatever the CPU, and the
-only error is that of rounding the weight itself. int8 has one scale per output of a matrix and
-per row of an embedding; int4 one per block of at most `BLOCK` weights that are summed together,
-since its 16 steps must not stretch over a whole column. Embeddings take 8 bits there too: nothing
-averages their error out (in 4 bits they tripled that of the logits of a published student).
-Tables of rows too narrow for scales of their own hold the root of each value in 8 bits.
+only error is that of rounding the weight itself, by the rule of `codewren_runtime.rounding`.
 
 An embedding is looked up as it is stored, and only the rows found are widened: so it takes no
 more memory than it takes bytes, where the folded table would take four times as much.
@@ -19,14 +15,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from codewren_runtime.rounding import Blocks, Half, Layout, Roots, Steps, Stored, store
+
 __all__ = ["store_weights", "token_embeddings"]
-
-MIN_WEIGHTS = 1_024  # below this, the nodes and the scales cost what rounding would save
-MIN_ROW = 8  # a scale takes four bytes: rows narrower than this share those of their columns
-
-INT8_MAX = 127
-INT4_MIN, INT4_MAX = -8, 7
-BLOCK, MIN_BLOCK = 32, 8
 
 INT4_OPSET, INT4_IR = 21, 10  # the first that know tensors of 4 bits
 
@@ -42,24 +33,19 @@ def store_weights(graph: onnx.ModelProto, bits: int) -> onnx.ModelProto:
     small.CopyFrom(graph)
     if bits == 32:
         return small
-    rows = _stored_by_row(small)
-    tables = _looked_up(small)
+    layouts = _layouts(small)
     kept: list[TensorProto] = []
     nodes: list[onnx.NodeProto] = []
-    widened_later: dict[str, Stored] = {}
+    widened_later: dict[str, Written] = {}
     for weight in small.graph.initializer:
-        if not _is_large_matrix(weight):
+        layout = layouts.get(weight.name, "columns")
+        stored = _stored(weight, bits, layout)
+        if stored is None:
             kept.append(weight)
             continue
-        values = numpy_helper.to_array(weight)
-        by_row = weight.name in rows and values.shape[-1] >= MIN_ROW
-        looked_up = weight.name in tables
-        if looked_up and not by_row and bits < 16:
-            parts, widening = _square_root(weight.name, values)
-        else:
-            parts, widening = _stored(weight.name, values, bits, by_row=by_row)
+        parts, widening = _written(weight.name, stored)
         kept += parts
-        if looked_up:
+        if layout == "table":
             widened_later[weight.name] = parts, widening
         else:
             nodes += widening
@@ -94,15 +80,26 @@ def token_embeddings(model: bytes) -> Floats:
     return values
 
 
-Stored = tuple[list[TensorProto], list[onnx.NodeProto]]
+Written = tuple[list[TensorProto], list[onnx.NodeProto]]
 
 
-def _stored(name: str, values: Floats, bits: int, *, by_row: bool) -> Stored:
-    if bits == 16:
-        return _half(name, values)
-    if bits == 4 and not by_row and values.ndim == 2 and (block := _block(len(values))):
-        return _int4(name, values, block)
-    return _int8(name, values, by_row=by_row)
+def _stored(weight: TensorProto, bits: int, layout: Layout) -> Stored | None:
+    if weight.data_type != TensorProto.FLOAT:
+        return None
+    return store(numpy_helper.to_array(weight), bits, layout)
+
+
+def _written(name: str, stored: Stored) -> Written:
+    """The tensors of a stored weight, and the nodes that widen it."""
+    match stored:
+        case Half():
+            return _half(name, stored)
+        case Steps():
+            return _int8(name, stored)
+        case Roots():
+            return _square_root(name, stored)
+        case Blocks():
+            return _int4(name, stored)
 
 
 def _widened_rows(
@@ -133,61 +130,43 @@ def _widened_rows(
     ]
 
 
-def _half(name: str, values: Floats) -> Stored:
-    stored = numpy_helper.from_array(_to_half(values), f"{name}:16")
-    return [stored], [helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT)]
+def _half(name: str, stored: Half) -> Written:
+    values = numpy_helper.from_array(stored.values, f"{name}:16")
+    return [values], [helper.make_node("Cast", [values.name], [name], to=TensorProto.FLOAT)]
 
 
-def _to_half(values: Floats) -> NDArray[np.float16]:
-    largest = np.finfo(np.float16).max
-    return np.clip(values, -largest, largest).astype(np.float16)
-
-
-def _int8(name: str, values: Floats, *, by_row: bool) -> Stored:
-    axis = -1 if by_row else tuple(range(values.ndim - 1))
-    scale = np.abs(values).max(axis=axis, keepdims=True) / np.float32(INT8_MAX)
-    scale = np.where(scale == 0, np.float32(1), scale).astype(np.float32)
-    rounded = np.rint(values / scale).astype(np.int8)
-    stored = numpy_helper.from_array(rounded, f"{name}:8")
-    scales = numpy_helper.from_array(scale, f"{name}:s")
+def _int8(name: str, stored: Steps) -> Written:
+    steps = numpy_helper.from_array(stored.steps, f"{name}:8")
+    scales = numpy_helper.from_array(stored.scales, f"{name}:s")
     wide = f"{name}:w"
-    return [stored, scales], [
-        helper.make_node("Cast", [stored.name], [wide], to=TensorProto.FLOAT),
+    return [steps, scales], [
+        helper.make_node("Cast", [steps.name], [wide], to=TensorProto.FLOAT),
         helper.make_node("Mul", [wide, scales.name], [name]),
     ]
 
 
-def _square_root(name: str, values: Floats) -> Stored:
-    """8 bits of each value's root, a scale per column: fine steps where most values are.
-
-    For tables of linear weights, a few of which are a hundred times the others.
-    """
-    roots = np.sign(values) * np.sqrt(np.abs(values))
-    (rounded, scales), _ = _int8(name, roots.astype(np.float32), by_row=False)
-    squared = numpy_helper.from_array(numpy_helper.to_array(scales) ** 2, scales.name)
+def _square_root(name: str, stored: Roots) -> Written:
+    steps = numpy_helper.from_array(stored.steps, f"{name}:8")
+    squares = numpy_helper.from_array(stored.squares, f"{name}:s")
     wide, absolute, square = f"{name}:w", f"{name}:a", f"{name}:q"
-    return [rounded, squared], [
-        helper.make_node("Cast", [rounded.name], [wide], to=TensorProto.FLOAT),
+    return [steps, squares], [
+        helper.make_node("Cast", [steps.name], [wide], to=TensorProto.FLOAT),
         helper.make_node("Abs", [wide], [absolute]),
         helper.make_node("Mul", [wide, absolute], [square]),
-        helper.make_node("Mul", [square, squared.name], [name]),
+        helper.make_node("Mul", [square, squares.name], [name]),
     ]
 
 
-def _int4(name: str, values: Floats, block: int) -> Stored:
-    """A matrix (in, out) in blocks of inputs; each block's largest value is stored exactly."""
-    shape = (len(values) // block, block, values.shape[1])
-    blocks = values.reshape(shape)
-    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(1, keepdims=True), 1)
-    scale = _to_half(largest / np.float32(INT4_MIN))
-    scale[scale == 0] = 1
-    steps = np.rint(blocks / scale.astype(np.float32)).clip(INT4_MIN, INT4_MAX).astype(np.int8)
-    stored = helper.make_tensor(f"{name}:4", TensorProto.INT4, shape, _nibbles(steps), raw=True)
-    scales = numpy_helper.from_array(scale, f"{name}:s")
-    whole = numpy_helper.from_array(np.array(values.shape, dtype=np.int64), f"{name}:d")
+def _int4(name: str, stored: Blocks) -> Written:
+    blocks, block, outputs = stored.steps.shape
+    shape = blocks, block, outputs
+    nibbles = _nibbles(stored.steps)
+    steps = helper.make_tensor(f"{name}:4", TensorProto.INT4, shape, nibbles, raw=True)
+    scales = numpy_helper.from_array(stored.scales, f"{name}:s")
+    whole = numpy_helper.from_array(np.array([blocks * block, outputs], np.int64), f"{name}:d")
     wide, factor, product = f"{name}:w", f"{name}:f", f"{name}:p"
-    return [stored, scales, whole], [
-        helper.make_node("Cast", [stored.name], [wide], to=TensorProto.FLOAT),
+    return [steps, scales, whole], [
+        helper.make_node("Cast", [steps.name], [wide], to=TensorProto.FLOAT),
         helper.make_node("Cast", [scales.name], [factor], to=TensorProto.FLOAT),
         helper.make_node("Mul", [wide, factor], [product]),
         helper.make_node("Reshape", [product, whole.name], [name]),
@@ -200,12 +179,6 @@ def _nibbles(steps: NDArray[np.int8]) -> bytes:
     return bytes((flat[::2] | flat[1::2] << 4).astype(np.uint8))
 
 
-def _block(summed: int) -> int:
-    """The largest block that divides this many weights; 0 if only tiny ones do."""
-    sizes = (size for size in range(min(BLOCK, summed), MIN_BLOCK - 1, -1) if summed % size == 0)
-    return next(sizes, 0)
-
-
 def _require_int4(graph: onnx.ModelProto) -> None:
     graph.ir_version = max(graph.ir_version, INT4_IR)
     for opset in graph.opset_import:
@@ -213,9 +186,10 @@ def _require_int4(graph: onnx.ModelProto) -> None:
             opset.version = max(opset.version, INT4_OPSET)
 
 
-def _is_large_matrix(weight: TensorProto) -> bool:
-    size = int(np.prod(weight.dims))
-    return weight.data_type == TensorProto.FLOAT and len(weight.dims) > 1 and size >= MIN_WEIGHTS
+def _layouts(graph: onnx.ModelProto) -> dict[str, Layout]:
+    """Of the weights whose rows belong together; all others are matrices of columns."""
+    rows: dict[str, Layout] = dict.fromkeys(_stored_by_row(graph), "rows")
+    return rows | dict.fromkeys(_looked_up(graph), "table")
 
 
 def _looked_up(graph: onnx.ModelProto) -> set[str]:

@@ -59,6 +59,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
         ("epochs = 2", "epoch = 2", "unknown key 'epoch'"),
         ('loss = "mse"', 'loss = "hinge"', "kl or mse"),
         ('loss = "mse"', "temperature = -1", "temperature"),
+        ('loss = "mse"', 'qat = "int7"', "qat must be int8 or int4, not 'int7'"),
         ("hidden_size = 16", "hidden_size = 15", "divisible"),
         ("[teacher.architecture]", "[teacher.arkitecture]", "unknown key"),
         ('train = "train.jsonl"', "", "train must be the path"),

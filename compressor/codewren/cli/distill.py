@@ -57,6 +57,10 @@ def command(
     hard_weight: Annotated[
         float, typer.Option(help="Share of the loss that the rows' own labels have, 0 to 1.")
     ] = 0.0,
+    qat: Annotated[
+        Literal["int8", "int4"] | None,
+        typer.Option(help="Train for weights rounded to this precision, as export stores them."),
+    ] = None,
     hidden_weight: Annotated[
         float, typer.Option(help="Weight of the teacher's hidden states, with label --states.")
     ] = 0.0,
@@ -91,7 +95,7 @@ def command(
         pair_head=pair_head, embeddings=embeddings, ngrams=ngrams, from_scratch=from_scratch
     )
     settings = DistillSettings(
-        loss, temperature, hard_weight, fresh, hidden_weight, relation_weight
+        loss, temperature, hard_weight, fresh, qat, hidden_weight, relation_weight
     )
     training = training_settings(
         seed,

@@ -61,6 +61,9 @@ LabelsOption = Annotated[
 SkipBadOption = Annotated[
     bool, typer.Option("--skip-bad-rows", help="Report bad rows and go on without them.")
 ]
+EmbeddingOption = Annotated[
+    bool, typer.Option("--embedding", help="The task is embeddings for code search, no labels.")
+]
 EpochsOption = Annotated[
     int | None, typer.Option("--epochs", help="Passes over the data.  [default: 5]")
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
@@ -19,10 +19,10 @@ from codewren.verbs.training import (
     fresh_student,
     pretrained_in,
 )
-from codewren_distill.settings import FreshStudent
+from codewren_distill.settings import FreshStudent, Precision
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256, write_bytes
-from codewren_runtime.types import Architecture
+from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
     from codewren_distill.settings import TrainingSettings
@@ -37,7 +37,8 @@ SAMPLES = 256
 class DistillSettings:
     """The loss of distillation; the published recipe is KL at temperature 10.
 
-    `hard_weight` is the share of the loss that the rows' own labels have. `hidden_weight` and
+    `hard_weight` is the share of the loss that the rows' own labels have. `qat` is the precision
+    that the student's weights are trained for (`codewren_distill.qat`). `hidden_weight` and
     `relation_weight` add what a white-box teacher's layers make of the texts
     (`codewren_distill.transfer`).
     """
@@ -46,6 +47,7 @@ class DistillSettings:
     temperature: float = 4.0
     hard_weight: float = 0.0
     fresh: FreshStudent = field(default_factory=FreshStudent)
+    qat: Precision | None = None
     hidden_weight: float = 0.0
     relation_weight: float = 0.0
 
@@ -56,6 +58,8 @@ class DistillSettings:
             raise OptionError(f"temperature must be above 0, not {self.temperature}")
         if not 0 <= self.hard_weight <= 1:
             raise OptionError(f"hard_weight must be from 0 to 1, not {self.hard_weight}")
+        if self.qat not in (None, *get_args(Precision)):
+            raise OptionError(f"qat is int8 or int4, not {self.qat!r}")
         for name in ("hidden_weight", "relation_weight"):
             if not 0 <= getattr(self, name) < inf:
                 raise OptionError(f"{name} must be at least 0, not {getattr(self, name)}")
@@ -64,6 +68,15 @@ class DistillSettings:
     def wants_states(self) -> bool:
         """Whether the teacher's states are needed, beside its answers."""
         return self.hidden_weight > 0 or self.relation_weight > 0
+
+    def refuse_for_embeddings(self) -> None:
+        """OptionError if anything is set that only labels can use."""
+        if replace(self, fresh=FreshStudent()) != DistillSettings():
+            raise OptionError(
+                "the settings of [distill] but for the student's own are for labels, and an "
+                "embedding has none; leave out loss, temperature, hard_weight, qat, hidden_weight "
+                "and relation_weight"
+            )
 
 
 def distill(
@@ -79,6 +92,8 @@ def distill(
     architecture, task, path = read_architecture(run), run.task(), run.path(SOFT_LABELS)
     if task is None or not run.path("soft_labels.json").is_file():
         raise OptionError(f"{run.folder}: no finished soft labels there; run label first")
+    if task.kind == "embedding":
+        settings.refuse_for_embeddings()
     soft_labels = SoftLabels.load(path)
     states = _states(run, soft_labels.teacher) if settings.wants_states else None
     pretrained = pretrained_in(run, architecture, task, settings.fresh)
@@ -111,13 +126,14 @@ def distill(
             loss=settings.loss,
             temperature=settings.temperature,
             hard_weight=settings.hard_weight,
+            qat=settings.qat,
             states=states,
             weights=Weights(settings.hidden_weight, settings.relation_weight),
             identity=step.identity,
             report=watch.report,
         )
     loss = draw_curves(folder)
-    keep_samples(run, data)
+    keep_samples(run, data, task)
     done = step.finish(
         {
             "parameters": student.parameters,
@@ -167,9 +183,12 @@ def _mapping(
     return list(layers)
 
 
-def keep_samples(run: Run, data: Dataset) -> None:
+def keep_samples(run: Run, data: Dataset, task: Task) -> None:
     """Keep real inputs beside the student: export's gates are measured on them."""
     stride = max(1, len(data.examples) // SAMPLES)
     chosen = data.examples[::stride][:SAMPLES]
-    lines = "".join(json.dumps(list(example.texts)) + "\n" for example in chosen)
+    rows = [example.texts for example in chosen]
+    if task.kind == "embedding":
+        rows = [(text,) for texts in rows for text in texts]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
     write_bytes(run.path("student/samples.jsonl"), lines.encode())

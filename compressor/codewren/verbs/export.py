@@ -38,8 +38,8 @@ class ExportSettings:
     """What ships, and how it answers.
 
     `size` and `quant` (a precision or "auto", see `codewren_export.quantise`) are the search's
-    by default; `threshold` is a criterion of `codewren_export.calibration`, `long_inputs` as in
-    `codewren_runtime.decision`.
+    by default, but for a student that was trained for a precision; `threshold` is a criterion
+    of `codewren_export.calibration`, `long_inputs` as in `codewren_runtime.decision`.
     """
 
     size: str | None = None
@@ -70,7 +70,7 @@ def export(
     budget = read_budget(run)
     if settings.size is not None:
         budget = replace(budget, size_bytes=parse_size(settings.size))
-    quant = settings.quant or QUANT_OF_BITS[budget.bits]
+    quant = settings.quant or _trained_for(folder) or QUANT_OF_BITS[budget.bits]
     inputs = {
         "student": classifier_hash(str(folder)),
         "samples": file_sha256(folder / SAMPLES),
@@ -104,10 +104,17 @@ def export(
     return step.finish(asdict(report) | {"sha256": file_sha256(bundle)})
 
 
+def _trained_for(student: Path) -> Quant | None:
+    """The precision that distill rounded the weights to, if it did."""
+    inputs = read_marker(student / "metrics.json").get("inputs", {})
+    quant: Quant | None = inputs.get("settings", {}).get("qat")
+    return quant
+
+
 def _student(run: Run) -> Exportable:
     """The run's student and the samples beside it."""
     from codewren_distill.classifier import load_classifier
-    from codewren_distill.models import SiameseModel
+    from codewren_distill.models import EmbeddingModel, SequenceModel, SiameseModel
     from codewren_export import Exportable
 
     folder = run.path("student")
@@ -115,14 +122,16 @@ def _student(run: Run) -> Exportable:
     lines = (folder / SAMPLES).read_text().splitlines()
     model = student.model
     head = model.head if isinstance(model, SiameseModel) else None
+    embedding = isinstance(model, EmbeddingModel)
+    pooling = model.pooling if isinstance(model, EmbeddingModel) else "mean"
     return Exportable(
         task=student.task,
         architecture=read_architecture(run),
-        kind="sequence" if head is None else "siamese",
+        kind="embedding" if embedding else "sequence" if head is None else "siamese",
         model=student.core,
         head=head,
         tokenizer_json=(folder / "tokenizer.json").read_text(encoding="utf-8"),
         sample_texts=[Example(*json.loads(line)) for line in lines],
-        pooling="mean" if head is None else head.pooling,
-        ngrams=None if isinstance(model, SiameseModel) else model.ngrams,
+        pooling=pooling if head is None else head.pooling,
+        ngrams=model.ngrams if isinstance(model, SequenceModel) else None,
     )
