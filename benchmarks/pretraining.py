@@ -41,7 +41,7 @@ from codewren.verbs.search import SearchSettings, search_architecture
 from codewren_distill.classifier import load_classifier
 from codewren_distill.scoring import logits_of
 from codewren_distill.settings import FreshStudent, TrainingSettings
-from codewren_runtime.files import write_bytes, write_json
+from codewren_runtime.files import read_json, write_bytes, write_json
 from codewren_runtime.metrics import score
 from codewren_runtime.types import Architecture, Task
 
@@ -50,12 +50,12 @@ UNLABELLED = ROOT.parent / "shared" / "data" / "unlabelled" / "java.jsonl.gz"
 
 # One shape: what is compared are trainings.
 SPACE = """
-max_length = 128
+max_length = 64
 vocab_size = 4000
-hidden_size = 96
+hidden_size = 64
 num_layers = 2
 num_heads = 4
-intermediate_size = 192
+intermediate_size = 128
 """
 TEACHER = Architecture(4000, 192, 3, 4, 384, 128)
 WEIGHT = 1.0  # of hidden states, of relations; not tuned
@@ -69,9 +69,9 @@ class Size:
 
     pairs: int | None = 3000
     teacher_pairs: int | None = None
-    texts: int = 6000
+    texts: int = 5000
     held_out: int | None = None
-    epochs: int = 5
+    epochs: int = 4
     teacher_epochs: int = 4
     pretraining_epochs: int = 2
 
@@ -135,8 +135,8 @@ class Bench:
         data, labels = self.recipe.data, self.recipe.task.labels
         return read_examples(path, data.fields, labels, require_label=True)
 
-    def prepare(self) -> Figures:
-        """The student's shape, the teacher, its answers and its states; the teacher's scores."""
+    def prepare(self) -> None:
+        """The student's shape, the teacher, its answers and its states."""
         space = self.run.path("space.toml")
         write_bytes(space, SPACE.encode())
         self.run.set_task(self.task)
@@ -146,7 +146,6 @@ class Bench:
         training = replace(self.recipe.teacher_training, epochs=self.size.teacher_epochs)
         finetune(self.run, self.teacher_train, self.task, teacher, training)
         label(self.run, self.train, self.task, LabelSource(states=True))
-        return self.scores("teacher")
 
     def scores(self, folder: str) -> Figures:
         """Accuracy, F1 and AUC of a classifier of the run on each held-out set."""
@@ -190,8 +189,10 @@ class Bench:
 def campaign(bench: Bench, variants: Sequence[Variant], seeds: int) -> Figures:
     """All figures; those that an earlier call left in the run directory are not made again."""
     path = bench.run.path("figures.json")
-    figures: Figures = json.loads(path.read_text()) if path.is_file() else {}
-    figures["teacher"] = bench.prepare()
+    figures: Figures = read_json(path) if path.is_file() else {}
+    bench.prepare()
+    if "teacher" not in figures:
+        figures["teacher"] = bench.scores("teacher")
     for seed in range(seeds):
         for variant in variants:
             key = f"{variant.name} {seed}"
@@ -255,7 +256,7 @@ def main() -> None:
     table = summary(figures, [variant.name for variant in variants], flags.seeds)
     flags.out.mkdir(parents=True, exist_ok=True)
     data = {
-        "quick": flags.quick,
+        "reduced": flags.quick,
         "seeds": flags.seeds,
         "pairs": len(bench.train.examples),
         "texts": len(bench.texts.examples),
@@ -263,7 +264,7 @@ def main() -> None:
         "teacher": figures["teacher"],
         "variants": table,
     }
-    (flags.out / "pretraining.json").write_text(json.dumps(data, indent=1) + "\n")
+    write_json(flags.out / "pretraining.json", data)
     plot(table, flags.out / "pretraining.png")
     for name, found in table.items():
         shown = ", ".join(

@@ -121,3 +121,15 @@ def test_quality_of_a_recipe_beside_the_sceptics(shared: Path, tmp_path: Path) -
     assert len(rows["teacher"]["accuracy_all"]) == 2
     assert rows["teacher"]["accuracy"] > rows["majority"]["accuracy"]
     assert (tmp_path / "out/quality.png").stat().st_size > 0
+
+
+def test_pretraining_and_states_beside_their_controls(shared: Path, tmp_path: Path) -> None:
+    run("pretraining.py", "--quick", "--seeds", 1, "--variants", "token types", "hidden states",
+        "--runs", tmp_path / "runs", "--out", tmp_path)  # fmt: skip
+    variants = read(tmp_path)["pretraining"]["variants"]
+    assert set(variants) == {"token types", "hidden states"}
+    (pretrained,) = variants["token types"]["pretraining"]
+    assert pretrained["loss"] > 0
+    assert 0 <= pretrained["kind_accuracy"] <= 1
+    assert all(0 <= row["valid accuracy"]["mean"] <= 100 for row in variants.values())
+    assert "token types" in report(tmp_path)

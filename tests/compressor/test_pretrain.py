@@ -129,6 +129,27 @@ def test_a_black_box_has_no_states(data: Dataset, run: Run, tmp_path: Path) -> N
     assert "\n" not in str(done.exception)
 
 
+def test_the_command_line_does_all_of_it(data: Dataset, run: Run) -> None:
+    def compress(verb: str, *arguments: str) -> str:
+        given = [verb, "--data", str(data.path), "--run", str(run.folder), "--quiet", *arguments]
+        done = CliRunner().invoke(app, given, catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.stdout
+
+    told = compress("pretrain", "--epochs", "1", "--token-types", "--language", "c")
+    assert "of hidden tokens right" in told
+    assert "% of kinds" in told
+    finetune(run, data, TASK, ModelSource(architecture=SHAPE), QUICK)
+    compress("label", "--states")
+    weights = ("--hidden-weight", "1", "--relation-weight", "0.5", "--epochs", "1", "--json")
+    made = json.loads(compress("distill", *weights))
+    assert made["pretrained"]
+    assert made["teacher_layers"] == [1, 2]
+    assert made["inputs"]["settings"]["relation_weight"] == 0.5
+    again = json.loads(compress("distill", *weights, "--from-scratch"))
+    assert not again["pretrained"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

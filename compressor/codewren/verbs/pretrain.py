@@ -70,12 +70,8 @@ def pretrain(
     from codewren_distill.train import discard_state
     from codewren_runtime.types import Example
 
-    architecture, task = read_architecture(run), run.task()
-    if task is not None and task.normalisation != normalisation:
-        raise OptionError(
-            f"{run.path('task.json')}: the run's task reads {task.normalisation} text, not "
-            f"{normalisation}; pretrain with --normalisation {task.normalisation}"
-        )
+    architecture = read_architecture(run)
+    _check_normalisation(run, normalisation)
     inputs = {
         "architecture": architecture.to_json(),
         "normalisation": normalisation,
@@ -118,6 +114,15 @@ def pretrain(
     )
     discard_state(folder)
     return done
+
+
+def _check_normalisation(run: Run, normalisation: Normalisation) -> None:
+    task = run.task()
+    if task is not None and task.normalisation != normalisation:
+        raise OptionError(
+            f"{run.path('task.json')}: the run's task reads {task.normalisation} text, not "
+            f"{normalisation}; pretrain with --normalisation {task.normalisation}"
+        )
 
 
 def _masked(
