@@ -131,7 +131,8 @@ class _Positions:
 
     def read(self) -> Floats:
         rows = _array(self.positions)[self.first :][: self.window]
-        return rows + _array(self.one_type)[0]
+        total: Floats = rows + _array(self.one_type)[0]
+        return total
 
     def write(self, values: Floats) -> None:
         self.positions[self.first :][: self.window].copy_(torch.from_numpy(values))
