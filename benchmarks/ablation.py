@@ -47,13 +47,13 @@ ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "clones-java.toml"
 BASE = "base"
 FAILED = f"{BUNDLE}.failed"
-TEACHER_PAIRS, STUDENT_PAIRS = 12_000, 3_000
-QUICK_PAIRS = 250
-EPOCHS = 6
-TEACHER = Architecture(6000, 192, 1, 4, 384, 160)
+ROWS = {"teacher": 9_000, "students": 3_000}
+QUICK_ROWS = {"teacher": 750, "students": 250}
+EPOCHS, TEACHER_EPOCHS = 4, 3
+TEACHER = Architecture(4000, 128, 1, 4, 256, 128)
 FIELDS = Fields(text1="text1", text2="text2", label="label")
 SPACE = """
-max_length = 160
+max_length = 128
 vocab_size = [1000, 2000, 4000]
 hidden_size = { start = 32, stop = 192, step = 16 }
 num_layers = [1]
@@ -63,6 +63,7 @@ intermediate_size = [64, 128, 256]
 
 Figures = dict[str, Any]
 Arm = Callable[[Recipe], Recipe]
+labelled = partial(read_examples, require_label=True)
 
 
 def distilled(recipe: Recipe, **changes: Any) -> Recipe:
@@ -89,7 +90,7 @@ def augmented(recipe: Recipe) -> Recipe:
     """Each row once more, under other names and in another layout; in as many steps."""
     out = recipe.data.unlabelled.with_name("augmented.jsonl")
     if not out.is_file():
-        data = read_examples(recipe.data.unlabelled, FIELDS, recipe.task.labels)
+        data = labelled(recipe.data.unlabelled, FIELDS, recipe.task.labels)
         augment(Silent(), data, FIELDS, out, AugmentSettings(copies=1, seed=recipe.seed))
     changed = replace(recipe, data=replace(recipe.data, unlabelled=out))
     return trained(changed, epochs=recipe.training.epochs // 2)
@@ -137,7 +138,9 @@ def base_recipe(folder: Path, seed: int, *, quick: bool) -> Recipe:
         search=replace(
             recipe.search, size="300kB", space=str(folder / "space.toml"), exhaustive=True
         ),
-        teacher_training=replace(recipe.teacher_training, seed=seed, epochs=1 if quick else 3),
+        teacher_training=replace(
+            recipe.teacher_training, seed=seed, epochs=1 if quick else TEACHER_EPOCHS
+        ),
         training=training,
         control=False,
         seed=seed,
@@ -153,21 +156,27 @@ def prepare(folder: Path, seed: int, output: Output, *, quick: bool) -> Recipe:
     assert labels is not None
     assert data.validation is not None
     assert whole.teacher is not None
-    count = 5 * QUICK_PAIRS if quick else TEACHER_PAIRS + STUDENT_PAIRS
-    drawn = sample(read_examples(data.train, data.fields, labels), count, seed)
-    test = read_examples(data.validation, data.fields, labels)
+    rows = QUICK_ROWS if quick else ROWS
+    count = sum(rows.values())
+    drawn = sample(labelled(data.train, data.fields, labels), count, seed).examples
+    test = labelled(data.validation, data.fields, labels)
     folder.mkdir(parents=True, exist_ok=True)
-    write_lines(drawn.examples[::5], folder / "train.jsonl")
-    write_lines([row for at, row in enumerate(drawn.examples) if at % 5], folder / "teacher.jsonl")
-    write_lines(test.examples[:QUICK_PAIRS] if quick else test.examples, folder / "test.jsonl")
+    students = set(range(0, count, count // rows["students"]))
+    parts = {
+        "train": [drawn[at] for at in sorted(students)],
+        "teacher": [row for at, row in enumerate(drawn) if at not in students],
+        "test": test.examples[: rows["students"]] if quick else test.examples,
+    }
+    for name, examples in parts.items():
+        write_lines(examples, folder / f"{name}.jsonl")
     write_bytes(folder / "space.toml", SPACE.encode())
     recipe = base_recipe(folder, seed, quick=quick)
     task = Task(recipe.task.name, "pair", labels, recipe.task.normalisation)
     run = Run(folder / "run", output.reporter())
     with run.locked():
-        rows = read_examples(folder / "teacher.jsonl", FIELDS, labels)
+        of_teacher = labelled(folder / "teacher.jsonl", FIELDS, labels)
         source = replace(whole.teacher, architecture=TEACHER)
-        finetune(run, rows, task, source, recipe.teacher_training)
+        finetune(run, of_teacher, task, source, recipe.teacher_training)
     return recipe
 
 
@@ -207,7 +216,7 @@ def figures_of(recipe: Recipe, folder: Path, base: Path, output: Output) -> Figu
 
 def outcome(run: Run, recipe: Recipe) -> tuple[Scores, Scores, bool]:
     """Scores of the student and of its bundle, and whether that passed export's gates."""
-    test = read_examples(recipe.data.test, FIELDS, recipe.task.labels)
+    test = labelled(recipe.data.test, FIELDS, recipe.task.labels)
     try:
         run_recipe(run, recipe)
     except GateError:
@@ -266,7 +275,7 @@ def plot(arms: Figures, path: Path) -> None:
 
 
 def main() -> None:
-    """Run what is missing, then write the table and the plot."""
+    """Run what is missing; the table and the plot are written as each seed ends."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--arms", nargs="+", default=[""], help="arms whose names begin so")
@@ -277,6 +286,7 @@ def main() -> None:
     wanted = {name for name in ARMS if name == BASE or name.startswith(tuple(given.arms))}
     wanted |= {AGAINST[name] for name in wanted & AGAINST.keys()}
     output, runs = Output(json=False, quiet=True), dict[str, list[Figures]]()
+    given.out.mkdir(parents=True, exist_ok=True)
     for seed in range(given.seeds):
         folder = given.runs / f"{'quick-' if given.quick else ''}{seed}"
         recipe = prepare(folder, seed, output, quick=given.quick)
@@ -285,12 +295,9 @@ def main() -> None:
             found = figures_of(ARMS[name](recipe), place, folder / BASE, output)
             runs.setdefault(name, []).append(found)
             print(seed, f"{name:28}", found, flush=True)
-    arms = summary(runs)
-    given.out.mkdir(parents=True, exist_ok=True)
-    rows = {"teacher": TEACHER_PAIRS, "students": STUDENT_PAIRS}
-    data = {"reduced": given.quick, "seeds": given.seeds, "rows": rows, "arms": arms}
-    write_json(given.out / "ablation.json", {"machine": machine(), **data})
-    plot(arms, given.out / "ablation.png")
+        data = {"reduced": given.quick, "seeds": seed + 1, "rows": ROWS, "arms": summary(runs)}
+        write_json(given.out / "ablation.json", {"machine": machine(), **data})
+        plot(data["arms"], given.out / "ablation.png")
 
 
 if __name__ == "__main__":
