@@ -33,6 +33,43 @@ def _with_spread(row: Data, figure: str) -> str:
     return f"{100 * row[figure]:.2f}{spread}"
 
 
+def ablation(data: Data) -> list[str]:
+    """One change at a time: accuracy, and the difference from the base, paired by seed."""
+    rows = [
+        (name if row["against"] == "base" else f"{name} (against: {row['against']})",
+         _points(row["accuracy"]), _points(row["auc"]),
+         "" if name == "base" else _difference(row["difference"]["accuracy"]),
+         "" if name == "base" else _difference(row["difference"]["auc"]),
+         f"{100 * row['lost_at_export']['mean']:+.2f}",
+         f"{row['passed']} of {data['seeds']}", f"{row['bytes']:,}")
+        for name, row in data["arms"].items()
+    ]  # fmt: skip
+    head = ("", "accuracy, %", "AUC", "accuracy: more than the base", "AUC: more than the base",
+            "lost by rounding", "passes its gates", "bytes")  # fmt: skip
+    return [
+        f"Pairs of BigCloneBench, {data['rows']['students']:,} to distil on, "
+        f"{data['seeds']} seeds, each with rows, a teacher and a start of its own; bundles on the "
+        "validation pairs. Mean ± standard deviation over seeds; differences are taken seed by "
+        "seed, and bold where all seeds agree on the sign and the mean is more than twice its "
+        "standard error.",
+        "",
+        *table(head, rows),
+        "",
+        "![ablation](results/ablation.png)",
+    ]
+
+
+def _points(found: Data) -> str:
+    return f"{100 * found['mean']:.2f} ± {100 * found['sd']:.2f}"
+
+
+def _difference(found: Data) -> str:
+    values, error = found["all"], found["sd"] / len(found["all"]) ** 0.5
+    text = f"{100 * found['mean']:+.2f} ± {100 * found['sd']:.2f}"
+    alike = all(value > 0 for value in values) or all(value < 0 for value in values)
+    return f"**{text}**" if alike and len(values) > 1 and abs(found["mean"]) > 2 * error else text
+
+
 def attack(data: Data) -> list[str]:
     rows = [
         (row["model"], f"{100 * row['accuracy']:.1f} %",
@@ -127,6 +164,7 @@ def pretraining(data: Data) -> list[str]:
 
 MODELS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "quality": ("Quality beside the sceptics", "quality.py", quality),
+    "ablation": ("What each part of a recipe is worth", "ablation.py", ablation),
     "attack": ("Attacks by renaming", "attack.py BUNDLE…", attack),
     "pretraining": ("Pre-training, and a teacher's states", "pretraining.py", pretraining),
     "long_inputs": ("Code beyond the window", "long_inputs.py", long_inputs),

@@ -133,3 +133,19 @@ def test_pretraining_and_states_beside_their_controls(shared: Path, tmp_path: Pa
     assert 0 <= pretrained["kind_accuracy"] <= 1
     assert all(0 <= row["valid accuracy"]["mean"] <= 100 for row in variants.values())
     assert "token types" in report(tmp_path)
+
+
+def test_an_ablation_goes_on_where_it_was(shared: Path, tmp_path: Path) -> None:
+    arguments = ("--quick", "--seeds", 1, "--arms", "int4", "--runs", tmp_path / "runs")
+    run("ablation.py", *arguments, "--out", tmp_path / "one")
+    arms = read(tmp_path / "one")["ablation"]["arms"]
+    assert set(arms) == {"base", "int4, rounded", "int4, trained for it"}
+    trained = arms["int4, trained for it"]
+    assert trained["passed"] == 1
+    assert trained["lost_at_export"]["all"] == [0.0]
+    assert trained["bytes"] < arms["base"]["bytes"]
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.safetensors")}
+    run("ablation.py", *arguments, "--out", tmp_path / "two")
+    assert read(tmp_path / "two")["ablation"]["arms"] == arms
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+    assert "int4, trained for it" in report(tmp_path / "two")

@@ -130,9 +130,9 @@ class _Positions:
         return self.positions, self.one_type
 
     def read(self) -> Floats:
-        rows: Floats = _array(self.positions)[self.first :][: self.window]
-        of_type: Floats = _array(self.one_type)[0]
-        return rows + of_type
+        rows = _array(self.positions)[self.first :][: self.window]
+        total: Floats = rows + _array(self.one_type)[0]
+        return total
 
     def write(self, values: Floats) -> None:
         self.positions[self.first :][: self.window].copy_(torch.from_numpy(values))
