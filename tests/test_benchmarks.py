@@ -91,3 +91,21 @@ def test_quality_of_a_recipe_beside_the_sceptics(shared: Path, tmp_path: Path) -
     assert len(rows["teacher"]["accuracy_all"]) == 2
     assert rows["teacher"]["accuracy"] > rows["majority"]["accuracy"]
     assert (tmp_path / "out/quality.png").stat().st_size > 0
+
+
+def test_code_search_is_measured_from_end_to_end(tmp_path: Path) -> None:
+    run("code_search.py", "--quick", "--out", tmp_path)
+    data = json.loads((tmp_path / "code_search.json").read_text())
+    assert data["rows"]["train"] == 64
+    assert [name.split(",")[0].split(":")[0] for name in data["mean"]] == [
+        "TF-IDF cosine", "teacher", "control", "student", "bundle",
+    ]  # fmt: skip
+
+
+def test_memory_is_measured_stage_by_stage(tmp_path: Path) -> None:
+    run("memory.py", "--quick", "--out", tmp_path)
+    none, some = json.loads((tmp_path / "memory.json").read_text())["rows"]
+    assert list(none["megabytes"]) == ["start", "peak"]
+    stages = ["start", "read", "vocabulary", "label", "soft labels", "distill", "peak"]
+    assert list(some["megabytes"]) == stages
+    assert some["megabytes"]["peak"] >= some["megabytes"]["read"]

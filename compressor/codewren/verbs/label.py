@@ -61,13 +61,8 @@ def label(
 ) -> dict[str, Any]:
     """Write `run/soft_labels.safetensors` for `data`, a sample of `whole`."""
     source = source or LabelSource()
-    if task.kind == "embedding" and (len(source.teachers) > 1 or source.soft_labels is not None):
-        raise OptionError("label: embeddings come from one teacher; name it with --teacher")
     names = source.teachers or (str(run.path("teacher")),)
-    if source.is_run and not run.path("teacher/metrics.json").is_file():
-        raise OptionError(
-            f"{names[0]}: no finished teacher there; run finetune, or name one with --teacher"
-        )
+    _check(run, task, source)
     hashes = _hashes(names, source)
     identity = hashes[0] if len(hashes) == 1 else sha256_of(hashes)
     inputs: dict[str, Any] = {
@@ -99,6 +94,16 @@ def label(
     done = step.finish({"examples": len(data.examples), **summary, "sha256": file_sha256(path)})
     shutil.rmtree(run.path(PARTS), ignore_errors=True)
     return done
+
+
+def _check(run: Run, task: Task, source: LabelSource) -> None:
+    if task.kind == "embedding" and (len(source.teachers) > 1 or source.soft_labels is not None):
+        raise OptionError("label: embeddings come from one teacher; name it with --teacher")
+    if source.is_run and not run.path("teacher/metrics.json").is_file():
+        raise OptionError(
+            f"{run.path('teacher')}: no finished teacher there; run finetune, or name one with "
+            "--teacher"
+        )
 
 
 def _summary(soft: SoftLabels, data: Dataset, teacher: str) -> dict[str, Any]:
@@ -138,13 +143,13 @@ def _from_file(
 def _by_teacher(
     run: Run, data: Dataset, task: Task, name: str, identity: str, source: LabelSource, path: Path
 ) -> SoftLabels:
-    from codewren_distill.embeddings import each_text
+    from codewren_distill.embeddings import EachText
     from codewren_distill.labelling import label_examples
     from codewren_distill.teachers import load_teacher
 
     classifier = load_teacher(name, task, source.max_length, source.pooling)
     run.set_task(task)
-    rows = each_text(data.examples) if task.kind == "embedding" else data.examples
+    rows = EachText(data.examples) if task.kind == "embedding" else data.examples
     with run.reporter.step("label", len(rows)) as bar:
         return label_examples(classifier, identity, rows, path, advance=bar.advance)
 

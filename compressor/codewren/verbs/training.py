@@ -69,11 +69,10 @@ def fresh_student(
     architecture: Architecture, task: Task, data: Dataset, fresh: FreshStudent, seed: int
 ) -> Classifier:
     """An untrained student with a tokenizer (and, if asked, embeddings) from the data's texts."""
-    from codewren_distill.memory import texts_of
     from codewren_distill.student import build_student
-    from codewren_distill.vocabulary import train_tokenizer
+    from codewren_distill.vocabulary import DistinctTexts, train_tokenizer
 
-    texts = texts_of(data.examples)
+    texts = DistinctTexts(data.examples)
     tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
     student = build_student(architecture, task, tokenizer, seed, fresh)
     if fresh.embeddings == "cooccurrence":
