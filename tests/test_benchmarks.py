@@ -149,3 +149,21 @@ def test_an_ablation_goes_on_where_it_was(shared: Path, tmp_path: Path) -> None:
     assert read(tmp_path / "two")["ablation"]["arms"] == arms
     assert made == {path: path.stat().st_mtime_ns for path in made}
     assert "int4, trained for it" in report(tmp_path / "two")
+
+
+def test_code_search_is_measured_from_end_to_end(tmp_path: Path) -> None:
+    run("code_search.py", "--quick", "--out", tmp_path)
+    data = json.loads((tmp_path / "code_search.json").read_text())
+    assert data["rows"]["train"] == 64
+    assert [name.split(",")[0].split(":")[0] for name in data["mean"]] == [
+        "TF-IDF cosine", "teacher", "control", "student", "bundle",
+    ]  # fmt: skip
+
+
+def test_memory_is_measured_stage_by_stage(tmp_path: Path) -> None:
+    run("memory.py", "--quick", "--out", tmp_path)
+    none, some = json.loads((tmp_path / "memory.json").read_text())["rows"]
+    assert list(none["megabytes"]) == ["start", "peak"]
+    stages = ["start", "read", "vocabulary", "label", "soft labels", "distill", "peak"]
+    assert list(some["megabytes"]) == stages
+    assert some["megabytes"]["peak"] >= some["megabytes"]["read"]

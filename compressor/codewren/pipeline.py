@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codewren.data import Dataset, Fields, read_examples
+from codewren.data.store import Picked
 from codewren.recipe import PretrainRecipe, Recipe
 from codewren.run_directory import Run
 from codewren.verbs.distill import distill
@@ -90,7 +91,7 @@ def sample(data: Dataset, rows: int | None, seed: int) -> Dataset:
     chosen = sorted(random.Random(seed).sample(range(len(data.examples)), rows))
     return replace(
         data,
-        examples=tuple(data.examples[i] for i in chosen),
+        examples=Picked(data.examples, chosen),
         lines=tuple(data.lines[i] for i in chosen),
         ids=tuple(data.ids[i] for i in chosen if data.ids),
         sha256=sha256_of([data.sha256, rows, seed]),

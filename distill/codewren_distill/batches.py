@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from codewren_distill.text_side import Encoded
+from codewren_distill.token_file import TokenFile
 
-__all__ = ["LengthBuckets", "Rows", "by_length"]
+__all__ = ["LengthBuckets", "Rows", "by_length", "lengths_of"]
+
+Lengths = Sequence[int] | NDArray[np.int64]
 
 # Batches per pool that is shuffled as a whole and sorted by length inside.
 POOL = 40
@@ -38,7 +42,7 @@ class LengthBuckets(Sampler[list[int]]):
     """
 
     def __init__(
-        self, lengths: Sequence[int], batch_size: int, *, seed: int, epoch: int, start: int = 0
+        self, lengths: Lengths, batch_size: int, *, seed: int, epoch: int, start: int = 0
     ) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
@@ -65,10 +69,17 @@ class LengthBuckets(Sampler[list[int]]):
         return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+def by_length(lengths: Lengths, batch_size: int) -> list[list[int]]:
     """All rows in batches from the shortest to the longest, for scoring."""
     order = np.argsort(np.asarray(lengths), kind="stable")
     return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
+
+
+def lengths_of(encoded: Sequence[Encoded]) -> Lengths:
+    """What each row costs when padded."""
+    if isinstance(encoded, TokenFile):
+        return encoded.lengths
+    return [row_length(row) for row in encoded]
 
 
 def row_length(encoded: Encoded) -> int:

@@ -7,6 +7,7 @@ distillation: Tung & Mori, ICCV 2019, here with cosines and across batches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,55 +18,82 @@ from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson
 from codewren_distill.soft_labels import SoftLabels, example_key
 from codewren_distill.text_side import SiameseText
+from codewren_distill.token_file import token_file
 from codewren_runtime.errors import DataError
+from codewren_runtime.lazy import Lazy
 from codewren_runtime.types import Example
 
-__all__ = ["AlikeAsTaught", "BelongTogether", "contrastive_lesson", "each_text", "taught_lesson"]
+__all__ = ["AlikeAsTaught", "BelongTogether", "EachText", "contrastive_lesson", "taught_lesson"]
 
 REMEMBERED = 1024  # texts of the last steps that a batch is compared with, too
 TEMPERATURE = 0.05  # of cosines: Gao et al., "SimCSE" (EMNLP 2021), section 3
 
 
-def each_text(examples: Sequence[Example]) -> list[Example]:
+class EachText(Lazy[Example]):
     """The texts of rows one by one, as rows of their own, each with what it was rewritten from."""
-    return [
-        Example(text, original=None if example.original is None else (taught,))
-        for example in examples
-        for text, taught in zip(example.texts, example.taught, strict=True)
-    ]
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+        self._sides = len(examples[0].texts)
+
+    def __len__(self) -> int:
+        return len(self._examples) * self._sides
+
+    def at(self, place: int) -> Example:
+        """One text of a row."""
+        row, side = divmod(place, self._sides)
+        example = self._examples[row]
+        taught = None if example.original is None else (example.original[side],)
+        return Example(example.texts[side], original=taught)
 
 
 def taught_lesson(
-    student: Classifier, examples: Sequence[Example], soft_labels: SoftLabels
+    student: Classifier,
+    examples: Sequence[Example],
+    soft_labels: SoftLabels,
+    folder: Path,
+    key: str,
 ) -> Lesson:
-    """The teacher's cosines among all texts of the rows, single texts or pairs."""
-    distinct = {example_key(text): text for text in each_text(examples)}
-    teacher = torch.from_numpy(soft_labels.matrix(list(distinct.values())))
-    return _lesson(student, examples, list(distinct), AlikeAsTaught(teacher))
+    """The teacher's cosines among all texts of the rows, single texts or pairs.
+
+    The rows' token ids go to `folder`, under `key`: see `codewren_distill.token_file`.
+    """
+    keys = list(map(example_key, EachText(examples)))
+    distinct = list(dict.fromkeys(keys))
+    objective = AlikeAsTaught(torch.from_numpy(soft_labels.of_keys(distinct)))
+    return _lesson(student, examples, keys, objective, token_folder=folder, key=key)
 
 
-def contrastive_lesson(classifier: Classifier, examples: Sequence[Example]) -> Lesson:
-    """Rows are pairs, a query and the code that it is for; DataError for single texts."""
+def contrastive_lesson(
+    classifier: Classifier, examples: Sequence[Example], folder: Path, key: str
+) -> Lesson:
+    """Rows are pairs, a query and the code that it is for; DataError for single texts.
+
+    `folder` and `key` as in `taught_lesson`.
+    """
     if any(example.text2 is None for example in examples):
         raise DataError(
             "to learn embeddings without a teacher, rows must be pairs that belong together: name "
             "two fields with --text1 and --text2"
         )
-    distinct = list(dict.fromkeys(map(example_key, each_text(examples))))
-    return _lesson(classifier, examples, distinct, BelongTogether())
+    keys = list(map(example_key, EachText(examples)))
+    return _lesson(classifier, examples, keys, BelongTogether(), token_folder=folder, key=key)
 
 
 def _lesson(
     classifier: Classifier,
     examples: Sequence[Example],
-    distinct: Sequence[bytes],
+    keys: Sequence[bytes],
     objective: AlikeAsTaught | BelongTogether,
+    *,
+    token_folder: Path,
+    key: str,
 ) -> Lesson:
     """Targets are the numbers of each row's texts among the distinct ones, (rows, 1 or 2)."""
-    number = {key: at for at, key in enumerate(distinct)}
-    numbers = torch.tensor([number[example_key(text)] for text in each_text(examples)])
+    number: dict[bytes, int] = {}
+    numbers = torch.tensor([number.setdefault(one, len(number)) for one in keys])
     text = SiameseText(classifier.text.tokenizer, pairs=examples[0].text2 is not None)
-    encoded = [text.encode(example) for example in examples]
+    encoded = token_file(token_folder, key, text, examples)
     return Lesson(encoded, numbers.reshape(len(examples), -1), text, objective)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.scoring import encode_all, score_batches, scored
+from codewren_distill.scoring import score_batches, scored
 from codewren_distill.soft_labels import SoftLabels, example_key
+from codewren_distill.token_file import token_file
 from codewren_runtime.errors import DataError
+from codewren_runtime.files import sha256_of
+from codewren_runtime.lazy import Lazy
 from codewren_runtime.types import Example
 
 __all__ = ["label_examples"]
+
+TOKENS = ".tokens"  # of the folder beside the soft labels that holds what the teacher reads
 
 
 def label_examples(
@@ -30,28 +36,45 @@ def label_examples(
     resumed run pads, and hence rounds, as an uninterrupted one. `advance` gets rows done.
     Of rewritings only what they were made from is read, once.
     """
-    soft = _begun(path, teacher_hash, teacher)
-    given = len(examples)
-    examples = list({example_key(one): Example.of(one.taught) for one in examples}.values())
-    if advance is not None:
-        advance(given - len(examples))
-    encoded = encode_all(teacher, examples)
+    soft, say = _begun(path, teacher_hash, teacher), advance or (lambda _: None)
+    first: dict[bytes, int] = {}
+    for at, example in enumerate(examples):
+        first.setdefault(example_key(example), at)
+    keys, taught = list(first), _Taught(examples, list(first.values()))
+    say(len(examples) - len(keys))
+    tokens = path.with_suffix(TOKENS)
+    read = sha256_of([teacher_hash, teacher.max_length, sha256_of(b"".join(keys))])
+    encoded = token_file(tokens, read, teacher.text, taught)
     todo = []
     for rows in score_batches(encoded):
-        if not soft.has(examples[row] for row in rows):
+        if not all(keys[row] in soft.logits for row in rows):
             todo.append(rows)
-        elif advance is not None:
-            advance(len(rows))
+        else:
+            say(len(rows))
     stored = time.monotonic()
     for rows, logits in scored(teacher, encoded, todo):
-        soft.add([examples[row] for row in rows], logits)
-        if advance is not None:
-            advance(len(rows))
+        soft.add_keys([keys[row] for row in rows], logits)
+        say(len(rows))
         if time.monotonic() - stored >= checkpoint_seconds:
             soft.save(path)
             stored = time.monotonic()
     soft.save(path)
+    shutil.rmtree(tokens, ignore_errors=True)
     return soft
+
+
+class _Taught(Lazy[Example]):
+    """What the teacher reads of some rows, by their numbers."""
+
+    def __init__(self, examples: Sequence[Example], rows: Sequence[int]) -> None:
+        self._examples, self._rows = examples, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def at(self, place: int) -> Example:
+        """The texts of one of them."""
+        return Example.of(self._examples[self._rows[place]].taught)
 
 
 def _begun(path: Path, teacher_hash: str, teacher: Classifier) -> SoftLabels:

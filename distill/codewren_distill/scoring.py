@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from codewren_distill.batches import by_length, row_length
+from codewren_distill.batches import by_length, lengths_of
 from codewren_distill.classifier import Classifier
 from codewren_distill.models import SiameseModel
 from codewren_distill.text_side import Encoded, pad
@@ -35,7 +35,7 @@ def encode_all(
 
 def score_batches(encoded: Sequence[Encoded], batch_size: int = 64) -> list[list[int]]:
     """Row numbers of the batches that `logits_of` scores, shortest rows first."""
-    return by_length([row_length(row) for row in encoded], batch_size)
+    return by_length(lengths_of(encoded), batch_size)
 
 
 @torch.inference_mode()

@@ -49,22 +49,25 @@ class SoftLabels:
 
     def add(self, examples: Iterable[Example], logits: NDArray[np.float32]) -> None:
         """Remember logits (n, labels) of n examples."""
-        for example, row in zip(examples, logits.astype(self.dtype), strict=True):
-            self.logits[example_key(example)] = row
+        self.add_keys(map(example_key, examples), logits)
 
-    def has(self, examples: Iterable[Example]) -> bool:
-        """Whether every one of the examples is labelled."""
-        return all(example_key(example) in self.logits for example in examples)
+    def add_keys(self, keys: Iterable[bytes], logits: NDArray[np.float32]) -> None:
+        """The same by the keys of examples."""
+        self.logits.update(zip(keys, logits.astype(self.dtype), strict=True))
 
     def matrix(self, examples: Sequence[Example]) -> NDArray[Any]:
         """Logits (examples, labels), or embeddings; DataError if an example was never labelled."""
-        missing = sum(example_key(example) not in self.logits for example in examples)
+        return self.of_keys([example_key(example) for example in examples])
+
+    def of_keys(self, keys: Sequence[bytes]) -> NDArray[Any]:
+        """The same by the keys of examples."""
+        missing = sum(key not in self.logits for key in keys)
         if missing:
             raise DataError(
-                f"soft labels are for other rows: {missing} of {len(examples)} examples have none; "
+                f"soft labels are for other rows: {missing} of {len(keys)} examples have none; "
                 "run label on this data"
             )
-        return np.stack([self.logits[example_key(example)] for example in examples])
+        return np.stack([self.logits[key] for key in keys])
 
     def save(self, path: Path) -> None:
         """Write atomically: keys (n, 32) uint8 and logits (n, labels) in `dtype`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -28,6 +28,11 @@ class Tokenizes(Protocol):
     pad_id: int
     max_length: int
 
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are; every id is below."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Token ids of one text, special tokens included."""
         ...
@@ -44,6 +49,11 @@ class TransformersTokenizer:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.pad_id = int(tokenizer.pad_token_id)
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are, added ones among them."""
+        return len(self.tokenizer)
 
     def encode(self, text: str) -> list[int]:
         """Token ids, cut at `max_length`."""
@@ -64,8 +74,9 @@ class SiameseText:
     def __init__(self, tokenizer: CodeTokenizer | TransformersTokenizer, *, pairs: bool) -> None:
         self.tokenizer = tokenizer
         self.pairs = pairs
-        # A text that stands in many pairs is tokenized once, and its ids are kept once.
-        self._ids = lru_cache(maxsize=REMEMBERED)(lambda text: tuple(tokenizer.encode(text)))
+        self._ids: Callable[[str], tuple[int, ...]] = lambda text: tuple(tokenizer.encode(text))
+        if pairs:  # a text that stands in many is tokenized once
+            self._ids = lru_cache(maxsize=REMEMBERED)(self._ids)
 
     def encode(self, example: Example) -> Encoded:
         """One tuple of ids per text; DataError for pairs where one text is read, or the reverse."""

@@ -32,6 +32,7 @@ from codewren_distill.scoring import encode_all
 from codewren_distill.settings import Precision, Supervision, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
 from codewren_distill.states import TeacherStates
+from codewren_distill.token_file import token_file
 from codewren_distill.training import STATE, Report, Trainable, fit
 from codewren_distill.transfer import Weights, with_transfer
 from codewren_runtime.errors import DataError, OptionError
@@ -67,7 +68,7 @@ def finetune(
     freeze_layers(classifier.core, supervision.freeze_layers)
     if classifier.task.kind == "embedding":
         _refuse_labels(supervision, settings, valid)
-        lesson = contrastive_lesson(classifier, examples)
+        lesson = contrastive_lesson(classifier, examples, _state(folder), identity)
         return Trained(_train(classifier, lesson, settings, folder, identity, report))
     targets = _labels(examples)
     balanced = supervision.class_weights == "balanced"
@@ -75,7 +76,7 @@ def finetune(
     loss: Loss = partial(hard_label_loss, smoothing=smoothing)
     if balanced:
         loss = balanced_loss(targets, count, smoothing)
-    lesson = _lesson(classifier, examples, targets, loss, settings)
+    lesson = _lesson(classifier, examples, targets, loss, settings, folder, identity)
     stopping = None
     if valid:
         rows = Lesson(encode_all(classifier, valid), _labels(valid), classifier.text, Answers(loss))
@@ -114,7 +115,7 @@ def distill(
         )
     if student.task.kind == "embedding":
         _refuse_labels(Supervision(), settings, (), hard_weight)
-        lesson = taught_lesson(student, examples, soft_labels)
+        lesson = taught_lesson(student, examples, soft_labels, _state(folder), identity)
         return _train(student, lesson, settings, folder, identity, report)
     targets = torch.from_numpy(soft_labels.matrix(examples))
     objective = distillation_loss(loss, temperature)
@@ -123,7 +124,7 @@ def distill(
         objective = mixed_loss(objective, hard_weight, settings.label_smoothing)
     elif settings.label_smoothing:
         raise OptionError("label_smoothing is for plain labels; give hard_weight too")
-    lesson = _lesson(student, examples, targets, objective, settings)
+    lesson = _lesson(student, examples, targets, objective, settings, folder, identity)
     rounding = None if qat is None else Rounding(student, qat)
     trainee = None
     if states is not None and weights is not None:
@@ -164,7 +165,11 @@ def _labels(examples: Sequence[Example]) -> Tensor:
 
 def discard_state(folder: Path) -> None:
     """Remove what only a resume needs, once the step is complete."""
-    shutil.rmtree((folder / STATE).parent, ignore_errors=True)
+    shutil.rmtree(_state(folder), ignore_errors=True)
+
+
+def _state(folder: Path) -> Path:
+    return (folder / STATE).parent
 
 
 def _lesson(
@@ -173,10 +178,12 @@ def _lesson(
     targets: Tensor,
     loss: Loss,
     settings: TrainingSettings,
+    folder: Path,
+    identity: str,
 ) -> Lesson:
     if settings.memory:
         return pair_lesson(classifier, examples, targets, loss)
-    encoded = encode_all(classifier, examples)
+    encoded = token_file(_state(folder), identity, classifier.text, examples)
     if isinstance(classifier.model, SequenceModel) and classifier.model.ngrams is not None:
         answers = targets[:, : len(classifier.task.labels)] if targets.ndim > 1 else targets
         fit_ngrams(classifier.model.ngrams, encoded, answers, settings.seed)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from codewren_distill.batches import LengthBuckets, Rows, by_length, row_length
+from codewren_distill.batches import LengthBuckets, Rows, by_length, lengths_of
 from codewren_distill.checkpoint import Position, below, restore, store
 from codewren_distill.devices import precision
 from codewren_distill.early_stopping import EarlyStopping
@@ -115,7 +115,7 @@ class _Trainer:
 
     def run(self) -> Position:
         rows = Rows(self.lesson.encoded, self.lesson.targets)
-        lengths = [row_length(row) for row in self.lesson.encoded]
+        lengths = lengths_of(self.lesson.encoded)
         batch_size, world = self.settings.batch_size, self.accelerator.num_processes
         per_epoch = -(-len(by_length(lengths, batch_size)) // world)
         self.steps = per_epoch * self.settings.epochs

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from codewren_runtime.errors import OptionError
 from codewren_runtime.text import normalise
 from codewren_runtime.tokenizer import BOS, EOS, SPECIAL_TOKENS, UNK
-from codewren_runtime.types import Normalisation
+from codewren_runtime.types import Example, Normalisation
 
-__all__ = ["train_tokenizer"]
+__all__ = ["DistinctTexts", "train_tokenizer"]
 
 BYTES = 256
+
+
+class DistinctTexts:
+    """The texts of examples in order of appearance, each once; memory holds their hashes alone.
+
+    May be gone through again and again.
+    """
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._examples = examples
+
+    def __iter__(self) -> Iterator[str]:
+        seen: set[bytes] = set()
+        for example in self._examples:
+            for text in example.texts:
+                digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+                if digest not in seen:
+                    seen.add(digest)
+                    yield text
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, normalisation: Normalisation) -> str:

@@ -177,6 +177,10 @@ def test_the_verbs_alone_do_the_same_and_skip_what_is_done(folder: Path, tmp_pat
     alone = json.loads(_compress(*bundle, *clones, "--label", "label", "--json"))
     assert alone["rows"][0]["scores"] == found["rows"][-1]["scores"]
     assert "give pairs" in _compress(*bundle, *clones, "--label", "none", fails=True)
+    single = _write(tmp_path / "single.jsonl", _rows(1, 2))
+    for label in ("label", "none"):
+        said = _compress(*bundle, "--data", single, "--text", "code", "--label", label, fails=True)
+        assert "nothing to compare" in said
     half = [row | ({} if i % 2 else {"label": None}) for i, row in enumerate(_rows(8, 2))]
     mixed = _write(tmp_path / "mixed.jsonl", half)
     said = _compress(*bundle, "--data", mixed, "--text", "code", "--label", "label", fails=True)

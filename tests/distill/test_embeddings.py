@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from transformers import AutoModel, PreTrainedTokenizerFast
 
 from codewren_distill.classifier import Classifier, load_classifier, save_classifier
-from codewren_distill.embeddings import REMEMBERED, AlikeAsTaught, BelongTogether, each_text
+from codewren_distill.embeddings import REMEMBERED, AlikeAsTaught, BelongTogether, EachText
 from codewren_distill.labelling import label_examples
 from codewren_distill.scoring import logits_of
 from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
@@ -66,7 +66,7 @@ def checkpoint(tmp_path: Path, tokenizer_json: str) -> str:
 
 
 def _soft(teacher: Classifier, examples: list[Example], path: Path) -> SoftLabels:
-    return label_examples(teacher, "t", each_text(examples), path)
+    return label_examples(teacher, "t", EachText(examples), path)
 
 
 def test_the_teachers_own_vectors_have_no_loss_and_others_have_some() -> None:
@@ -125,10 +125,10 @@ def test_embeddings_are_kept_in_half_precision_and_labelling_goes_on(
     teacher, path = load_teacher(checkpoint, TASK, 32), tmp_path / "soft.safetensors"
     begun = _soft(teacher, PAIRS[:9], path)
     done: list[int] = []
-    soft = label_examples(teacher, "t", each_text(PAIRS), path, advance=done.append)
+    soft = label_examples(teacher, "t", EachText(PAIRS), path, advance=done.append)
     assert sum(done) == 2 * len(PAIRS)
     loaded = SoftLabels.load(path)
-    rows = each_text(PAIRS)
+    rows = EachText(PAIRS)
     assert loaded.matrix(rows).dtype == np.float16
     assert np.array_equal(loaded.matrix(rows), soft.matrix(rows))
     assert loaded.matrix(rows) == pytest.approx(logits_of(teacher, rows), abs=1e-3)
@@ -138,7 +138,7 @@ def test_embeddings_are_kept_in_half_precision_and_labelling_goes_on(
 def test_a_student_of_another_width_learns_its_teachers_cosines(
     student: Classifier, tmp_path: Path
 ) -> None:
-    rows = each_text(PAIRS)
+    rows = EachText(PAIRS)
     words = np.array([[word in row.text for word in WORDS] for row in rows], dtype=np.float32)
     wanted = words / np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1)
     soft = SoftLabels("t", (), {})
@@ -157,7 +157,7 @@ def test_a_student_of_another_width_learns_its_teachers_cosines(
 
 def test_pairs_alone_teach_that_they_belong_together(student: Classifier, tmp_path: Path) -> None:
     def found() -> float:
-        vectors = logits_of(student, each_text(PAIRS)).reshape(len(PAIRS), 2, -1)
+        vectors = logits_of(student, EachText(PAIRS)).reshape(len(PAIRS), 2, -1)
         cosines = vectors[:, 0] @ vectors[:, 1].T
         return float((cosines.argmax(1) == np.arange(len(PAIRS))).mean())
 

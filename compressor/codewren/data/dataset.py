@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ __all__ = ["Dataset", "evenly"]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Examples in the order of the file, at least one.
+    """Examples in the order of the file, at least one; of large files they lie on disk.
 
     `lines` has the line (from 1) of each example in its file. `labels` are the names of the
     labels in index order: those given, or those found; empty if none were read. `sha256`
@@ -22,7 +23,7 @@ class Dataset:
     `ids` are the rows' own names where a field of them was read, else empty.
     """
 
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     lines: tuple[int, ...]
     path: Path
     sha256: str

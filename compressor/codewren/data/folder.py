@@ -7,7 +7,7 @@ import hashlib
 import os
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,15 @@ from codewren.data.problems import BadRow, Problem, cannot_read, refuse
 from codewren_runtime.errors import DataError
 from codewren_runtime.files import sha256_of
 
-__all__ = ["EXTENSIONS", "SourceText", "Sources", "read_sources"]
+__all__ = [
+    "EXTENSIONS",
+    "SourceText",
+    "Sources",
+    "each_source",
+    "read_sources",
+    "read_text",
+    "source_files",
+]
 
 EXTENSIONS = frozenset(
     (".py", ".c", ".h", ".cc", ".cpp", ".hpp", ".java", ".js", ".ts", ".go", ".php", ".rb", ".rs")
@@ -53,22 +61,32 @@ def read_sources(path: Path, *, skip_bad_rows: bool = False) -> Sources:
     A file that is not UTF-8, is binary, over 50 MB, or is no Python is a bad row.
     Raises DataError if there is no text, and for bad rows unless `skip_bad_rows`.
     """
-    bad: list[BadRow] = []
     texts: list[SourceText] = []
+    sha256, bad = each_source(path, texts.append, skip_bad_rows=skip_bad_rows)
+    return Sources(tuple(texts), sha256, bad)
+
+
+def each_source(
+    path: Path, take: Callable[[SourceText], object], *, skip_bad_rows: bool = False
+) -> tuple[str, tuple[BadRow, ...]]:
+    """Give `take` one text after the other; the rest, and the errors, are `read_sources`'."""
+    bad: list[BadRow] = []
     hashes: dict[str, str] = {}
-    root = path if path.is_dir() else path.parent
-    for file in _files(path):
+    root, taken = path if path.is_dir() else path.parent, 0
+    for file in source_files(path):
         try:
-            data = _read(file)
+            data, text = read_text(file)
             hashes[file.relative_to(root).as_posix()] = hashlib.sha256(data).hexdigest()
-            texts += _texts(file, data)
+            for source in _texts(file, text):
+                take(source)
+                taken += 1
         except Problem as problem:
             bad.append(problem.at(file, 1))
     if not skip_bad_rows:
         refuse(bad)
-    if not texts:
+    if not taken:
         raise DataError(_nothing(path, bad))
-    return Sources(tuple(texts), sha256_of(hashes), tuple(bad))
+    return sha256_of(hashes), tuple(bad)
 
 
 def _nothing(path: Path, bad: list[BadRow]) -> str:
@@ -77,7 +95,7 @@ def _nothing(path: Path, bad: list[BadRow]) -> str:
     return f"{path}: no source text there — give one with {' '.join(sorted(EXTENSIONS))} files"
 
 
-def _files(path: Path) -> Iterator[Path]:
+def source_files(path: Path) -> Iterator[Path]:
     """Source files under a folder, sorted; a file itself."""
     if not path.is_dir():
         yield path
@@ -113,13 +131,18 @@ def _read(file: Path) -> bytes:
     return data
 
 
-def _texts(file: Path, data: bytes) -> list[SourceText]:
+def read_text(file: Path) -> tuple[bytes, str]:
+    """A file's bytes and text; raises Problem for one that is no text."""
+    data = _read(file)
     if b"\0" in data:
         raise Problem("is a binary file", "remove it")
     try:
-        text = data.decode("utf-8-sig")
+        return data, data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Problem("is not UTF-8 text", "save it as UTF-8") from error
+
+
+def _texts(file: Path, text: str) -> list[SourceText]:
     if not text.strip():
         return []
     functions = _functions(file, text) if file.suffix.lower() == ".py" else []

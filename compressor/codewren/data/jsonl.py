@@ -11,16 +11,19 @@ from codewren.data.dataset import Dataset
 from codewren.data.fields import Fields
 from codewren.data.labels import KnownLabels, LabelReader, NewLabels
 from codewren.data.problems import BadRow, Problem, refuse, shown
+from codewren.data.published import row_parser
 from codewren.data.rows import id_in, original_in, parse_row, text_in, value_in
+from codewren.data.store import Gathering
 from codewren.data.stream import Lines, open_lines
 from codewren_runtime.errors import DataError
 from codewren_runtime.files import sha256_of
-from codewren_runtime.types import Example
 
 __all__ = ["raw_rows", "read_jsonl"]
 
 # Fields that change no example: where the functions lie, and the rows' own ids.
 _NOT_CONTENT = ("functions", "id")
+
+AS_PUBLISHED = ("idx", "func")  # CodeXGLUE's names for a function's id and code
 
 Row = dict[str, Any]
 Texts = Callable[[Row], tuple[str, ...]]
@@ -43,33 +46,34 @@ def read_jsonl(
     reader: LabelReader = NewLabels() if labels is None else KnownLabels(labels)
     label_of = _label_reader(fields, reader, require_label=require_label)
     id_of = _row_id_reader(fields)
-    rows: list[tuple[int, tuple[str, ...], str | None, str | None]] = []
+    rows = Gathering()
+    numbers: list[int] = []
+    keys: list[str] = []
     texts_of = _text_reader(fields, functions)
-    originals: dict[int, tuple[str, ...] | None] = {}
     with open_lines(path) as lines:
-        for number, row in _good_rows(lines, bad):
+        for number, row in _good_rows(lines, bad, row_parser(path, fields)):
             try:
-                originals[number] = original_in(row, len(fields.of_texts))
+                original = original_in(row, len(fields.of_texts))
                 texts = texts_of(row)
-                rows.append((number, texts, label_of(row), id_of(row, texts)))
+                name, key = label_of(row), id_of(row, texts)
             except Problem as problem:
                 bad.append(problem.at(path, number))
+                continue
+            rows.add(texts, original, name)
+            numbers.append(number)
+            keys += [] if key is None else [key]
         hashes.append(lines.sha256)
     bad.sort(key=lambda row: (row.path == path, row.line))
     _check(path, len(rows), bad, skip_bad_rows=skip_bad_rows)
-    names = reader.final({name for _, _, name, _ in rows if name is not None})
-    index: dict[str | None, int | None] = {name: at for at, name in enumerate(names)}
+    names = reader.final(rows.names)
     return Dataset(
-        tuple(
-            Example(*_two(texts), index.get(name), originals[number])
-            for number, texts, name, _ in rows
-        ),
-        tuple(number for number, *_ in rows),
+        rows.examples(names),
+        tuple(numbers),
         path,
         _identity(hashes, fields, labels),
         names,
         tuple(bad),
-        tuple(key for *_, key in rows if key is not None),
+        tuple(keys),
     )
 
 
@@ -86,11 +90,13 @@ def raw_rows(path: Path, *, skip_bad_rows: bool = False) -> dict[int, Row]:
     return rows
 
 
-def _good_rows(lines: Lines, bad: list[BadRow]) -> Iterator[tuple[int, Row]]:
+def _good_rows(
+    lines: Lines, bad: list[BadRow], parse: Callable[[bytes | None], Row] = parse_row
+) -> Iterator[tuple[int, Row]]:
     """Line numbers and objects; lines that hold no object go to `bad`."""
     for number, line in lines:
         try:
-            row = parse_row(line)
+            row = parse(line)
         except Problem as problem:
             bad.append(problem.at(lines.path, number))
         else:
@@ -113,9 +119,12 @@ def _read_functions(fields: Fields, bad: list[BadRow], hashes: list[str]) -> dic
 
 
 def _add_function(row: Row, fields: Fields, texts: dict[str, str]) -> None:
-    remedy = f"a file of functions needs {fields.functions_id} and {fields.functions_code}"
-    key = id_in(row, fields.functions_id, remedy)
-    text = text_in(row, fields.functions_code, remedy)
+    names = fields.functions_id, fields.functions_code
+    if names[0] not in row and AS_PUBLISHED[0] in row:
+        names = AS_PUBLISHED
+    remedy = f"a file of functions needs {names[0]} and {names[1]}"
+    key = id_in(row, names[0], remedy)
+    text = text_in(row, names[1], remedy)
     if texts.setdefault(key, text) != text:
         raise Problem(f"id {shown(key)} occurs twice with different code", "keep one of them")
 
@@ -175,10 +184,6 @@ def _check(path: Path, good: int, bad: list[BadRow], *, skip_bad_rows: bool) -> 
         raise DataError(f"{path}: no usable row, {len(bad):,} bad; the first: {bad[0]}")
     if not good:
         raise DataError(f"{path}: holds no rows — give a file with one JSON object per line")
-
-
-def _two(texts: tuple[str, ...]) -> tuple[str, str | None]:
-    return texts[0], texts[1] if len(texts) > 1 else None
 
 
 def _identity(hashes: list[str], fields: Fields, labels: Sequence[str] | None) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from codewren.data.dataset import Dataset
 from codewren.data.fields import Fields
-from codewren.data.folder import EXTENSIONS, read_sources
+from codewren.data.folder import EXTENSIONS, SourceText, each_source
 from codewren.data.jsonl import read_jsonl
+from codewren.data.published import is_by_label, read_by_label
+from codewren.data.store import Gathering
 from codewren_runtime.errors import DataError, OptionError
-from codewren_runtime.types import Example
 
 __all__ = ["read_examples"]
 
@@ -25,6 +26,9 @@ def read_examples(
 ) -> Dataset:
     """Read JSON lines (gzip accepted), or a source file or folder of them as unlabelled texts.
 
+    Where labels are asked for, a folder's are the names of the folders in it; that, and what else
+    than JSON lines a file may hold, `codewren.data.published` says.
+
     `labels` are the task's names in index order; None takes those of the file, sorted.
     A row without a label, or with null, is bad if `require_label`, else unlabelled.
     Raises DataError in one line for a file that cannot be used, one without a usable row
@@ -36,16 +40,19 @@ def read_examples(
         return read_jsonl(
             path, fields, labels, require_label=require_label, skip_bad_rows=skip_bad_rows
         )
+    by_label = path.is_dir() and (require_label or is_by_label(path))
+    if by_label and not fields.is_pair and fields.id is None:
+        return read_by_label(path, fields, labels, skip_bad_rows=skip_bad_rows)
     if require_label or fields.is_pair or fields.id is not None:
         what = "pairs" if fields.is_pair else "labels" if require_label else "ids"
         kind = "is a folder" if path.is_dir() else "is a source file"
         raise DataError(f"{path}: {kind}, which has no {what} — give a file of JSON lines")
-    sources = read_sources(path, skip_bad_rows=skip_bad_rows)
-    return Dataset(
-        tuple(Example(source.text) for source in sources.texts),
-        tuple(source.line for source in sources.texts),
-        path,
-        sources.sha256,
-        tuple(labels or ()),
-        sources.bad_rows,
-    )
+    rows = Gathering()
+    lines: list[int] = []
+
+    def take(source: SourceText) -> None:
+        rows.add((source.text,))
+        lines.append(source.line)
+
+    sha256, bad = each_source(path, take, skip_bad_rows=skip_bad_rows)
+    return Dataset(rows.examples(), tuple(lines), path, sha256, tuple(labels or ()), bad)

@@ -62,9 +62,13 @@ def text_in(row: dict[str, Any], field: str, option: str) -> str:
     """The text of a field, with a UTF-8 form; raises Problem if it is empty or no string.
 
     JSON can escape halves of characters (lone surrogates), which no file can hold:
-    they become `?`, as in the runtime's normalisation.
+    they become `?`, as in the runtime's normalisation. Tokens in a field that is named after them
+    (CodeSearchNet's `docstring_tokens`) are joined.
     """
     value = value_in(row, field, option)
+    is_list = field.endswith("tokens") and isinstance(value, list)
+    if is_list and value and all(isinstance(token, str) for token in value):
+        value = " ".join(value)
     if not isinstance(value, str):
         raise Problem(f"field {shown(field)} is {shown(value)}, not a text", MEND)
     if not value.strip():

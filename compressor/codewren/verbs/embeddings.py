@@ -29,6 +29,7 @@ FOLDERS = {
     "control": "control: student's shape, trained on the pairs",
     "student": "student, distilled",
 }
+LEAST = 3  # texts, of which two cosines can be ranked
 COMPARED = 2_000  # texts of which all pairs are compared, where agreement is measured
 
 Embed = Callable[[Sequence[str]], Any]
@@ -40,20 +41,30 @@ class Trial:
 
     Pairs: the second text is to be found by the first. Rows with labels: texts of one label are
     to find each other. Others: cosines as the teacher's. Raises DataError for rows with and
-    without labels, OptionError where only a teacher could say what is right, and there is none.
+    without labels or too few to compare, OptionError where only a teacher could say what is
+    right, and there is none.
     """
 
     test: Dataset
     teacher: Classifier | None = None
 
     def __post_init__(self) -> None:
-        unlabelled = sum(example.label is None for example in self.test.examples)
-        if not self.is_search and 0 < unlabelled < len(self.test.examples):
+        if self.is_search:
+            return
+        labels = [example.label for example in self.test.examples]
+        unlabelled = labels.count(None)
+        if 0 < unlabelled < len(labels):
             raise DataError(
-                f"{self.test.path}: {unlabelled:,} of {len(self.test.examples):,} rows have no "
-                "label; label all of them, or name a field that none has with --label"
+                f"{self.test.path}: {unlabelled:,} of {len(labels):,} rows have no label; label "
+                "all of them, or name a field that none has with --label"
             )
-        if not self.is_search and unlabelled and self.teacher is None:
+        alone = len(self.texts) < LEAST if unlabelled else len(set(labels)) == len(labels)
+        if alone:
+            raise DataError(
+                f"{self.test.path}: {len(labels):,} rows, and nothing to compare; give at least "
+                f"{LEAST} texts, or two of a label"
+            )
+        if unlabelled and self.teacher is None:
             raise OptionError(
                 f"{self.test.path}: nothing to compare embeddings by; give pairs (--text1, "
                 "--text2), labels, or a run whose teacher is there"
@@ -113,18 +124,20 @@ def embedding_rows(
 
 def _teacher(run: Run, task: Task) -> Classifier | None:
     """The teacher that label used, if it is still there."""
-    from codewren_distill.teachers import load_teacher
+    from codewren_distill.teachers import classifier_hash, load_teacher
 
     marker = run.path("soft_labels.json")
     if not marker.is_file():
         return None
     left = read_marker(marker)
-    inputs = left["inputs"]
+    name, inputs = left["teacher"], left["inputs"]
     try:
-        return load_teacher(left["teacher"], task, inputs["max_length"], inputs["pooling"])
-    except ModelError:  # it may have gone: the student does without
-        run.reporter.say(f"evaluate: the teacher {left['teacher']} is not there, left out")
-        return None
+        if classifier_hash(name) == inputs["teacher"]:
+            return load_teacher(name, task, inputs["max_length"], inputs["pooling"])
+    except ModelError:
+        pass  # it has gone: the others do without
+    run.reporter.say(f"evaluate: the teacher {name} is not what it was, left out")
+    return None
 
 
 def _torch_row(reporter: Reporter, teacher: Classifier, title: str, trial: Trial) -> Row:

@@ -73,15 +73,8 @@ def label(
     With `source.states`, `run/teacher_states.safetensors` too, for `run/architecture.json`.
     """
     source = source or LabelSource()
-    if task.kind == "embedding" and (len(source.teachers) > 1 or source.soft_labels is not None):
-        raise OptionError("label: embeddings come from one teacher; name it with --teacher")
-    if task.kind == "embedding" and source.states:
-        raise OptionError("label: states are for tasks with labels; leave out --states")
     names = source.teachers or (str(run.path("teacher")),)
-    if source.is_run and not run.path("teacher/metrics.json").is_file():
-        raise OptionError(
-            f"{names[0]}: no finished teacher there; run finetune, or name one with --teacher"
-        )
+    _check(run, task, source)
     if source.states:
         _states(run, data, task, names[0], source.max_length)
     return _soft_labels(run, data, task, source, names, whole)
@@ -154,6 +147,18 @@ def _states(run: Run, data: Dataset, task: Task, name: str, max_length: int) -> 
     step.finish({"texts": len(texts), "layers": list(found.layers), "sha256": file_sha256(path)})
 
 
+def _check(run: Run, task: Task, source: LabelSource) -> None:
+    if task.kind == "embedding" and (len(source.teachers) > 1 or source.soft_labels is not None):
+        raise OptionError("label: embeddings come from one teacher; name it with --teacher")
+    if task.kind == "embedding" and source.states:
+        raise OptionError("label: states are for tasks with labels; leave out --states")
+    if source.is_run and not run.path("teacher/metrics.json").is_file():
+        raise OptionError(
+            f"{run.path('teacher')}: no finished teacher there; run finetune, or name one with "
+            "--teacher"
+        )
+
+
 def _summary(soft: SoftLabels, data: Dataset, teacher: str) -> dict[str, Any]:
     """What label says of its work: each label's share, or whose embeddings they are."""
     if not soft.labels:
@@ -191,13 +196,13 @@ def _from_file(
 def _by_teacher(
     run: Run, data: Dataset, task: Task, name: str, identity: str, source: LabelSource, path: Path
 ) -> SoftLabels:
-    from codewren_distill.embeddings import each_text
+    from codewren_distill.embeddings import EachText
     from codewren_distill.labelling import label_examples
     from codewren_distill.teachers import load_teacher
 
     classifier = load_teacher(name, task, source.max_length, source.pooling)
     run.set_task(task)
-    rows = each_text(data.examples) if task.kind == "embedding" else data.examples
+    rows = EachText(data.examples) if task.kind == "embedding" else data.examples
     with run.reporter.step("label", len(rows)) as bar:
         return label_examples(classifier, identity, rows, path, advance=bar.advance)
 

@@ -114,9 +114,8 @@ def fresh_student(
     Its tokenizer, and its encoder, are those of the folder `pretrained`; without one the
     tokenizer, and if asked the embeddings, are made of the data's texts.
     """
-    from codewren_distill.memory import texts_of
     from codewren_distill.student import build_student
-    from codewren_distill.vocabulary import train_tokenizer
+    from codewren_distill.vocabulary import DistinctTexts, train_tokenizer
 
     if pretrained is not None:
         from codewren_distill.pretraining import start_from
@@ -125,7 +124,7 @@ def fresh_student(
         student = build_student(architecture, task, tokenizer, seed, fresh)
         start_from(student, pretrained)
         return student
-    texts = texts_of(data.examples)
+    texts = DistinctTexts(data.examples)
     tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
     student = build_student(architecture, task, tokenizer, seed, fresh)
     if fresh.embeddings == "cooccurrence":
