@@ -74,9 +74,10 @@ def command(
     ] = "teacher",
     name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
     normalisation: Annotated[
-        Literal["structure", "published", "words", "raw"],
+        Literal["structure", "published", "words", "raw", "nameless"],
         typer.Option(
-            help="Student text: lines kept, lower case joined as published, words, or all of it."
+            help="Student text: lines kept, lower case joined as published, words, all of it, or "
+            "all but variables' names."
         ),
     ] = "structure",
     valid: Annotated[
