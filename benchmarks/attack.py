@@ -2,21 +2,26 @@
 
 300 functions of Devign's test set, evenly spread, with the substitutes that ALERT published for
 them. The published 3 MB student (CodeBERT, vulnerability) is imported and exported in int8, and
-attacked beside every other bundle given. Real data are read from shared/ beside the checkout.
-Writes one JSON.
+attacked beside every other bundle given. The scores on all rows without an adversary stand beside
+that: hardening has its price there. Real data are read from shared/ beside the checkout. Writes one
+JSON; with a run directory a killed run goes on, and a model that is added is all that is attacked.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from codewren.attack import from_file
 from codewren.data import Dataset, Fields, read_examples
+from codewren.progress import Silent
 from codewren.run_directory import Run
 from codewren.verbs.attack import AttackSettings, attack, open_targets
+from codewren.verbs.evaluate import evaluate_bundle
 from codewren.verbs.export import export
 from codewren.verbs.import_ import import_published
 from codewren_runtime.files import write_json
@@ -30,12 +35,13 @@ def published_bundle(run: Run, data: Dataset) -> Path:
     """The published student as a bundle; its gates are measured on the data."""
     import_published(run, SHARED / "published" / PUBLISHED, data, name="vulnerability", heads=8)
     export(run)
-    return run.path("model.wren").rename(run.path("published.wren"))
+    return Path(shutil.copy(run.path("model.wren"), run.path("published.wren")))
 
 
 def print_row(row: dict[str, Any]) -> None:
     print(
-        f"| {Path(row['model']).name} | {100 * row['accuracy']:.1f} % "
+        f"| {row['model']} | {100 * row['clean']['accuracy']:.2f} % "
+        f"| {100 * row['accuracy']:.1f} % "
         f"| {100 * row['accuracy_under_attack']:.1f} % | {row['flipped']} of {row['right']}: "
         f"{100 * row['success']:.1f} % | {row['attackable']} | {row['queries_mean']:.1f} "
         f"| {row['queries_of_a_flip']:.0f} | {row['names_changed']:.1f} "
@@ -49,6 +55,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--quick", action="store_true", help="4 functions, 20 queries")
+    parser.add_argument("--run", type=Path, help="keep every outcome here")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     rows, queries = (4, 20) if given.quick else (given.rows, given.queries)
@@ -58,14 +65,17 @@ def main() -> None:
     )
     source = from_file(devign / "substitutes_public.jsonl.gz", data, "idx")
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(Path(folder))
-        targets = open_targets([published_bundle(run, data), *given.bundles])
+        run = Run(given.run or Path(folder))
+        bundles = [published_bundle(run, data), *given.bundles]
+        targets = open_targets(bundles)
         settings = AttackSettings(queries=queries, rows=rows)
         result = attack(run, targets, data, lambda _: source, settings, candidates="ALERT's")
-    for row in result["rows"]:
-        row["model"] = Path(row["model"]).name
-        del row["log"]
-        print_row(row)
+        some = replace(data, examples=data.examples[:rows]) if given.quick else data
+        for row, bundle in zip(result["rows"], bundles, strict=True):
+            del row["log"]
+            scores = evaluate_bundle(Silent(), bundle, bundle.name, some).scores
+            row |= {"model": bundle.name, "clean": asdict(scores)}
+            print_row(row)
     write_json(
         given.out / "attack.json",
         {"data": "Devign test_public", "queries": queries, "rows": result["rows"]},

@@ -80,9 +80,11 @@ class CodeTokenizer:
         word that no window holds (a million braces) only so much counts as a window could hold
         in its longest tokens, and of any text `MAX_CHARACTERS`.
         """
-        ids = self._first_tokens(
-            text[:MAX_CHARACTERS], lambda cut: normalise(cut, self.normalisation)
-        ).ids
+        text = text[:MAX_CHARACTERS]
+        prepare: Callable[[str], str] = self._normalised
+        if self.normalisation == "nameless":  # what comes after a name decides about it
+            text, prepare = prepare(text), str
+        ids = self._first_tokens(text, prepare).ids
         return [self.bos_id, *ids[: self.max_length - 2], self.eos_id]
 
     def windows(self, text: str) -> list[list[int]]:
@@ -91,16 +93,19 @@ class CodeTokenizer:
         A text that fits the window is one, as `encode` gives it. Every token is in one window,
         up to the `MAX_WINDOWS`th and to `MAX_CHARACTERS`.
         """
-        rest, room = normalise(text[:MAX_CHARACTERS], self.normalisation), self.max_length - 2
+        rest, room = self._normalised(text[:MAX_CHARACTERS]), self.max_length - 2
         windows: list[list[int]] = []
         while not windows or (rest and len(windows) < MAX_WINDOWS):
-            encoding = self._first_tokens(rest, lambda text: text)
+            encoding = self._first_tokens(rest, str)
             count, end = len(encoding), len(rest)
             if count > room:
                 count, end = _cut(rest, encoding.offsets, room)
             windows.append([self.bos_id, *encoding.ids[:count], self.eos_id])
             rest = rest[end:].removeprefix("\n")
         return windows
+
+    def _normalised(self, text: str) -> str:
+        return normalise(text, self.normalisation)
 
     def _first_tokens(self, text: str, prepare: Callable[[str], str]) -> Encoding:
         """The tokens of `prepare(text)`, more than the window holds if there are, no special ones.

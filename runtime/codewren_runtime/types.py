@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 TaskKind = Literal["single", "pair", "embedding"]
-Normalisation = Literal["published", "structure", "words", "raw"]
+Normalisation = Literal["published", "structure", "words", "raw", "nameless"]
 
 MIN_LENGTH = 8
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codewren_runtime.errors import ModelError
-from codewren_runtime.text import normalise
+from codewren_runtime.text import KEYWORDS, normalise
 from codewren_runtime.tokenizer import SPECIAL_TOKENS, CodeTokenizer
 from codewren_runtime.types import Normalisation
 
@@ -16,6 +16,9 @@ texts = st.text(st.characters(), max_size=300)
 codes = st.lists(
     st.sampled_from(["if", "x", "=", "1", "  ", "\t", "\n", "\r\n", "// c", "</s>", "é"])
 ).map("".join)
+names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(
+    lambda name: name not in KEYWORDS and not name.endswith("_t")
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,41 @@ def test_structure_keeps_case_lines_and_indentation() -> None:
 def test_words_are_those_within_names_with_numbers_and_operators() -> None:
     text = "if (HTTPServer.getFile2(my_name) != MAX_SIZE) {\n  // naïve\n}"
     assert normalise(text, "words") == "if HTTP Server get File 2 my name != MAX SIZE // na ï ve"
+
+
+def test_nameless_has_one_name_for_all_variables() -> None:
+    text = """
+#define FOO 1
+static int get(Ctx *s, const uint8_t *buf, size_t n) /* s: it's the state */
+{
+    AVFrame *const x = &s->frames[n << 2], y = 0x1F;
+    char *t = "buf \\" s", c = 'n';
+    for (int i = 0; i<MAX_N && buf[i] != c; i++) y += peek (buf+i) * s . n;
+    if (!y) goto fail;
+    return x ? n : -1; // n
+}"""
+    assert (
+        normalise(text, "nameless")
+        == """\
+#define FOO 1
+static int get(Ctx *v, const uint8_t *v, size_t v) /* s: it's the state */
+{
+    AVFrame *const v = &v->frames[v << 2], v = 0x1F;
+    char *v = "buf \\" s", v = 'n';
+    for (int v = 0; v<MAX_N && v[v] != v; v++) v += peek (v+v) * v . n;
+    if (!v) goto v;
+    return v ? v : -1; // n
+}"""
+    )
+
+
+@given(names, names, names, names)
+def test_nameless_is_the_same_whatever_variables_are_called(
+    first: str, second: str, third: str, fourth: str
+) -> None:
+    code = "int f(Ctx *{0}, u8 {1}) {{ if ({1}) return g({0}, &{1}) /{1}; {0}->x[{1}]-- ; }} //"
+    one, other = code.format(first, second), code.format(third, fourth)
+    assert normalise(one, "nameless") == normalise(other, "nameless")
 
 
 def test_comments_do_not_swallow_the_rest() -> None:

@@ -107,10 +107,11 @@ FromScratchOption = Annotated[
     bool, typer.Option("--from-scratch", help="Leave the run's pre-trained encoder aside.")
 ]
 NormalisationOption = Annotated[
-    Literal["structure", "published", "words", "raw"],
+    Literal["structure", "published", "words", "raw", "nameless"],
     typer.Option(
         "--normalisation",
-        help="Student text: lines kept, lower case joined as published, words, or all of it.",
+        help="Student text: lines kept, lower case joined as published, words, all of it, or all "
+        "but variables' names.",
     ),
 ]
 

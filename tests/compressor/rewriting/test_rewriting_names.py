@@ -3,15 +3,18 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codewren.rewriting import Code, read_code
+from codewren.data import Fields, evenly, read_examples
+from codewren.rewriting import Code, name_pool, other_names, read_code
 from codewren.rewriting.reserved import usable
 from codewren.rewriting.syntax import WORD
 from codewren.source import Language
+from codewren_runtime.text import normalise
 
 C_FUNCTION = """\
 static av_cold int decode(Ctx *s, const uint8_t *buf, int (*cb)(int q), int MAX_N)
@@ -186,3 +189,19 @@ def test_python_of_the_standard_library_keeps_its_tree() -> None:
             assert put_back(again, {new: old for old, new in mapping.items()}) == segment
             tried += bool(mapping)
     assert tried > 50
+
+
+def test_other_names_of_real_locals_leave_the_nameless_form(shared: Path) -> None:
+    """Of all but a few functions: what multiplies as in `a *b` reads as a declaration."""
+    path = shared / "data" / "devign" / "valid.jsonl.gz"
+    data = read_examples(path, Fields(), None, require_label=False)
+    texts = [data.examples[row].text for row in evenly(len(data.examples), 300)]
+    pool = name_pool(texts, Language.C)
+    codes = [code for text in texts if (code := read_code(text, Language.C)) and code.names]
+    same = [
+        normalise(other_names(code, pool, Random(row)), "nameless")
+        == normalise(code.text, "nameless")
+        for row, code in enumerate(codes)
+    ]
+    assert len(same) > 200
+    assert sum(same) >= 0.99 * len(same)

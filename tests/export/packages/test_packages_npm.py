@@ -76,6 +76,8 @@ def test_every_precision_is_judged_as_in_python(
         ("single", "truncate", False, "structure"),
         ("single", "truncate", True, "published"),
         ("single", "truncate", False, "raw"),
+        ("single", "truncate", False, "nameless"),
+        ("single", "split-mean", False, "nameless"),
         ("single", "split-mean", True, "structure"),
         ("single", "split-max", False, "words"),
         ("pair", "truncate", False, "words"),

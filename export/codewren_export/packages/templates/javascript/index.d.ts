@@ -5,7 +5,7 @@ export interface Manifest {
     name: string;
     kind: "single" | "pair" | "embedding";
     labels: string[];
-    normalisation: "structure" | "published" | "words" | "raw";
+    normalisation: "structure" | "published" | "words" | "raw" | "nameless";
   };
   architecture: Record<string, number>;
   files: Record<string, { sha256: string; bytes: number }>;

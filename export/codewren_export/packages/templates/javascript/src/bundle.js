@@ -69,7 +69,8 @@ function checkManifest(manifest) {
   const labelled = task.kind !== "embedding";
   require(Array.isArray(labels) && (labelled ? labels.length > 1 : !labels.length), "task.labels");
   require(new Set(labels).size === labels.length, "task.labels");
-  require(["structure", "published", "words", "raw"].includes(task.normalisation), "task.normalisation");
+  const forms = ["structure", "published", "words", "raw", "nameless"];
+  require(forms.includes(task.normalisation), "task.normalisation");
   const { max_length: window } = architecture;
   require(Number.isInteger(window) && window >= 8 && window <= MAX_WINDOW, "max_length");
   require(decision.temperature >= 0.01 && decision.temperature <= 100, "decision.temperature");

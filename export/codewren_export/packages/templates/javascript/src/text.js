@@ -8,17 +8,38 @@ const LINE_END = /\r\n|[\n-\r\x1c-\x1e\x85\u2028\u2029]/u;
 const WORD = new RegExp(
   `[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9;,(){}._${SPACE}]+`, "gu",
 );
+// What may be a variable's name is the group; see Python's VARIABLE for what is passed over.
+const VARIABLE = new RegExp(
+  [
+    String.raw`\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)`,
+    String.raw`"(?:[^"\\\n]+|\\[\s\S])*"?|'(?:[^'\\\n]+|\\[\s\S])*'?`,
+    String.raw`[.]?[0-9][\w.]*|(?:->|[.])[\t-\r ]*[A-Za-z_]\w*|#[\t ]*[a-z]+`,
+    String.raw`[A-Za-z_]\w*(?=[\t-\r ]*\()|[A-Za-z_]\w*(?=[\t-\r ]+\**[A-Za-z_])`,
+    String.raw`\w*_t\b|(?=[0-9_]*[A-Z])[A-Z_][A-Z0-9_]+\b`,
+    String.raw`([A-Za-z_]\w*)`,
+  ].join("|"),
+  "gu",
+);
+const KEYWORDS = new Set(
+  (
+    "auto bool break case char const continue default do double else enum extern false finally " +
+    "float for goto if inline int long null nullptr register restrict return short signed sizeof " +
+    "static struct super switch this throw true try typedef union unsigned void volatile while"
+  ).split(" "),
+);
+const ANY_NAME = "v";
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 const TAB_WIDTH = 4;
 
-/** Source text as the model was trained on it; `mode` is "structure", "published", "words" or "raw". */
+/** Source text as the model was trained on it; `mode` is the manifest's `task.normalisation`. */
 export function normalise(text, mode) {
   const sound = text.replace(LONE_SURROGATE, "?");
   if (mode === "published") {
     const lower = sound.toLowerCase().replaceAll("ς", "σ");
     return lower.split(SPACES).filter((word) => word).join(" ");
   }
-  if (mode === "raw") return withoutLeadingSpace(withoutTrailingSpace(sound));
+  if (mode === "raw") return stripped(sound);
+  if (mode === "nameless") return stripped(sound).replace(VARIABLE, nameless);
   if (mode === "words") return (sound.match(WORD) ?? []).join(" ");
   const lines = expandTabs(sound).split(LINE_END).map(withoutTrailingSpace);
   return lines.filter((line) => line).join("\n");
@@ -52,10 +73,14 @@ function withoutTrailingSpace(line) {
   return line.slice(0, end);
 }
 
-function withoutLeadingSpace(text) {
+function stripped(text) {
   let begin = 0;
   while (begin < text.length && isSpace(text[begin])) begin += 1;
-  return text.slice(begin);
+  return withoutTrailingSpace(text.slice(begin));
+}
+
+function nameless(all, name) {
+  return name === undefined || KEYWORDS.has(name) ? all : ANY_NAME;
 }
 
 function expandTabs(text) {

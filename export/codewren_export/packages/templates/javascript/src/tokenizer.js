@@ -40,8 +40,12 @@ export class CodeTokenizer {
 
   /** Token ids of one text, between 2 and `maxLength` of them. */
   encode(text) {
-    const prepare = (cut) => normalise(cut, this.normalisation);
-    const { ids } = this.#firstTokens(firstCharacters(text, MAX_CHARACTERS), prepare);
+    let prepare = (cut) => normalise(cut, this.normalisation);
+    let first = firstCharacters(text, MAX_CHARACTERS);
+    if (this.normalisation === "nameless") {
+      [first, prepare] = [prepare(first), (cut) => cut]; // what comes after a name decides about it
+    }
+    const { ids } = this.#firstTokens(first, prepare);
     return [this.bosId, ...ids.slice(0, this.maxLength - 2), this.eosId];
   }
 
