@@ -1,6 +1,6 @@
 """Code search by docstring: teacher, student, control and TF-IDF on the standard library.
 
-    python benchmarks/code_search.py --teacher DIR [--pooling mean|first] [--seeds N] [--quick]
+    python benchmarks/code_search.py --teacher DIR [--pooling P] [--seeds N] [--rows N] [--quick]
 
 A query is the first paragraph of a function's docstring, and what it is to find is the function
 without its docstring, among all functions of modules that training has not seen. The teacher is
@@ -26,6 +26,7 @@ from typing import Any
 
 from codewren.bench.machine import machine
 from codewren.cli.console import Output
+from codewren.data import evenly
 from codewren.demo.functions import source_files, standard_library
 from codewren.pipeline import run_recipe
 from codewren.recipe import load_recipe
@@ -89,8 +90,11 @@ def pairs(files: Sequence[str]) -> Iterator[tuple[str, str, str]]:
                 yield file, query, code
 
 
-def write_data(folder: Path, limit: int | None) -> dict[str, int]:
-    """train.jsonl and test.jsonl, held apart by module; how many rows each has."""
+def write_data(folder: Path, limits: dict[str, int | None]) -> dict[str, int]:
+    """train.jsonl and test.jsonl, held apart by module; how many rows each has.
+
+    `limits` are of rows, evenly spread.
+    """
     rows: dict[str, list[str]] = {"train": [], "test": []}
     for file, query, code in pairs(source_files(standard_library())):
         held_out = sha256(file.encode()).digest()[0] % TEST_SHARE == 0
@@ -98,8 +102,9 @@ def write_data(folder: Path, limit: int | None) -> dict[str, int]:
             json.dumps({"docstring": query, "code": code}) + "\n"
         )
     for name, lines in rows.items():
-        (folder / f"{name}.jsonl").write_text("".join(lines[:limit]))
-    return {name: len(lines[:limit]) for name, lines in rows.items()}
+        rows[name] = [lines[at] for at in evenly(len(lines), limits[name])]
+        (folder / f"{name}.jsonl").write_text("".join(rows[name]))
+    return {name: len(lines) for name, lines in rows.items()}
 
 
 def random_encoder(folder: Path) -> Path:
@@ -142,6 +147,8 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="folder of an encoder")
     parser.add_argument("--pooling", choices=("mean", "first"), default="mean")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--rows", type=int, help="training pairs at most")
+    parser.add_argument("--test-rows", type=int, help="test pairs at most")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -155,12 +162,13 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.epochs, arguments.shape = 1, [400, 32, 1, 32]
+        arguments.rows = arguments.test_rows = 64
     elif arguments.teacher is None:
         parser.error("name the folder of an encoder with --teacher, or give --quick")
     with tempfile.TemporaryDirectory(prefix="codewren-search-") as scratch:
         folder = arguments.work or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        counts = write_data(folder, 64 if arguments.quick else None)
+        counts = write_data(folder, {"train": arguments.rows, "test": arguments.test_rows})
         teacher = random_encoder(folder) if arguments.quick else arguments.teacher
         reports = [once(folder, teacher, arguments, seed) for seed in range(arguments.seeds)]
     names = [row["name"] for row in reports[0]["rows"]]
