@@ -139,10 +139,34 @@ def distill_speed(data: Data) -> list[str]:
     ]
 
 
+def pretraining(data: Data) -> list[str]:
+    """Each training of a small student; spread is the standard deviation over seeds."""
+    rows = [
+        (name, *(f"{row[figure]['mean']:.2f} ± {row[figure]['sd']:.2f}"
+                 for figure in ("valid accuracy", "test_public accuracy", "test_public auc")),
+         f"{sum(row['cpu_seconds']) / len(row['cpu_seconds']):.0f} s")
+        for name, row in data["variants"].items()
+    ]  # fmt: skip
+    teacher = ", ".join(
+        f"{name} {100 * found['accuracy']:.2f} %" for name, found in data["teacher"].items()
+    )
+    head = ("training", "valid, %", "test, %", "test AUC", "CPU")
+    return [
+        f"{data['pairs']:,} pairs of BigCloneBench, {data['seeds']} seeds; pre-trained on "
+        f"{data['texts']:,} other Java functions; weights of states and relations "
+        f"{data['weight']:g}. The teacher of the soft labels: {teacher}.",
+        "",
+        *table(head, rows),
+        "",
+        "![pretraining](results/pretraining.png)",
+    ]
+
+
 MODELS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "quality": ("Quality beside the sceptics", "quality.py", quality),
     "ablation": ("What each part of a recipe is worth", "ablation.py", ablation),
     "attack": ("Attacks by renaming", "attack.py BUNDLE…", attack),
+    "pretraining": ("Pre-training, and a teacher's states", "pretraining.py", pretraining),
     "long_inputs": ("Code beyond the window", "long_inputs.py", long_inputs),
     "search": ("Search against the certified optimum", "search.py", search),
     "proxies": ("Does a proxy predict quality?", "proxies.py", proxies),

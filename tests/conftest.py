@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from .hand_made import parts_of, tokenizer_json, wren  # noqa: F401 (fixtures for all)
+
 # Before anything imports transformers: no test reaches for a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"

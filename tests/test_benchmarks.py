@@ -123,6 +123,18 @@ def test_quality_of_a_recipe_beside_the_sceptics(shared: Path, tmp_path: Path) -
     assert (tmp_path / "out/quality.png").stat().st_size > 0
 
 
+def test_pretraining_and_states_beside_their_controls(shared: Path, tmp_path: Path) -> None:
+    run("pretraining.py", "--quick", "--seeds", 1, "--variants", "token types", "hidden states",
+        "--runs", tmp_path / "runs", "--out", tmp_path)  # fmt: skip
+    variants = read(tmp_path)["pretraining"]["variants"]
+    assert set(variants) == {"token types", "hidden states"}
+    (pretrained,) = variants["token types"]["pretraining"]
+    assert pretrained["loss"] > 0
+    assert 0 <= pretrained["kind_accuracy"] <= 1
+    assert all(0 <= row["valid accuracy"]["mean"] <= 100 for row in variants.values())
+    assert "token types" in report(tmp_path)
+
+
 def test_an_ablation_goes_on_where_it_was(shared: Path, tmp_path: Path) -> None:
     arguments = ("--quick", "--seeds", 1, "--arms", "int4", "--runs", tmp_path / "runs")
     run("ablation.py", *arguments, "--out", tmp_path / "one")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -15,7 +16,7 @@ from codewren_runtime.errors import DataError, MissingExtraError
 from codewren_runtime.metrics import Scores, score
 from codewren_runtime.types import Example, TaskKind
 
-__all__ = ["Baseline", "majority", "tfidf_linear"]
+__all__ = ["Baseline", "Tfidf", "majority", "tfidf_linear", "tfidf_vectors"]
 
 TIMED = 100  # examples timed one by one
 WARM_UP = 3
@@ -25,6 +26,7 @@ WARM_UP = 3
 # collisions would cost pairs a point on BigCloneBench.
 COLUMNS = 1 << 16
 MAX_TOKENS = 20_000
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")  # of snake_case and CamelCase alike
 TOKEN = r"\w+|[^\w\s]"
 
 FloatArray = NDArray[np.float32]
@@ -106,6 +108,37 @@ def tfidf_linear(
         _p50(predict, test),
         probabilities,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tfidf:
+    """A fitted vectorizer; `bytes` is what a file of it would hold, as `Baseline.bytes`."""
+
+    vectorizer: Any
+    bytes: int
+
+    def transform(self, texts: Sequence[str]) -> Matrix:
+        """Sparse rows (texts, terms) of unit length."""
+        return self.vectorizer.transform(texts)
+
+
+def tfidf_vectors(texts: Iterable[str]) -> Tfidf:
+    """TF-IDF over the words that identifiers and prose are made of, for search by cosine.
+
+    Raises MissingExtraError without scikit-learn.
+    """
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+    except ImportError as error:
+        raise MissingExtraError("distill", "scikit-learn") from error
+    vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True, dtype=np.float32)
+    vectorizer.fit(texts)
+    terms = sum(len(term.encode()) + 1 for term in vectorizer.vocabulary_)
+    return Tfidf(vectorizer, terms + 4 * len(vectorizer.vocabulary_))
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in WORD.findall(text)]
 
 
 def _new_parts(kind: TaskKind, labels: int, seed: int) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -13,13 +13,14 @@ from codewren.verbs.distill import DistillSettings
 from codewren.verbs.export import ExportSettings
 from codewren.verbs.finetune import ModelSource
 from codewren.verbs.label import LabelSource
+from codewren.verbs.pretrain import PretrainSettings
 from codewren.verbs.search import SearchSettings
 from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
 from codewren_runtime.errors import CodewrenError, OptionError
 from codewren_runtime.files import read_small
 from codewren_runtime.types import Architecture, Normalisation, TaskKind
 
-__all__ = ["DataRecipe", "Recipe", "TaskRecipe", "load_recipe"]
+__all__ = ["DataRecipe", "PretrainRecipe", "Recipe", "TaskRecipe", "load_recipe"]
 
 Built = TypeVar("Built")
 
@@ -52,6 +53,17 @@ class DataRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class PretrainRecipe:
+    """How, and on which texts: those of the field `text` of `data`, or the unlabelled ones."""
+
+    data: Path | None = None
+    text: str = "func"
+    rows: int | None = None
+    settings: PretrainSettings = field(default_factory=PretrainSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """All that decides a run; without a teacher to train, `label` says where answers come from."""
 
@@ -65,6 +77,7 @@ class Recipe:
     distill: DistillSettings = field(default_factory=DistillSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    pretrain: PretrainRecipe | None = None
     control: bool = True
     seed: int = 0
 
@@ -89,11 +102,12 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def _recipe(data: dict[str, Any], base: Path) -> Recipe:
-    tables = ("task", "data", "search", "teacher", "label", "distill", "export")
+    tables = ("task", "data", "search", "pretrain", "teacher", "label", "distill", "export")
     if unknown := sorted(set(data) - {*tables, "seed", "control"}):
         raise OptionError(
             f"unknown key {unknown[0]!r}; known: {', '.join((*tables, 'seed', 'control'))}"
         )
+    pretrained = "pretrain" in data
     for name in tables:
         if not isinstance(data.setdefault(name, {}), dict):
             raise OptionError(f"[{name}] must be a table")
@@ -104,21 +118,29 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")
     label = _label(data["label"], data["teacher"], base)
+    task = _task(data["task"])
     of_labels = {f.name for f in fields(Supervision)} & data["teacher"].keys()
     supervision = {key: data["teacher"].pop(key) for key in sorted(of_labels)}
     teacher, teacher_training = _split(data["teacher"], seed, FreshStudent(dropout=0.1))
     distill, training = _split(data["distill"], seed, FreshStudent())
+    distilled = _build(DistillSettings, distill, "distill")
+    data_sets = _data(data["data"], base)
+    if task.kind == "embedding":
+        distilled.refuse_for_embeddings()
+        if data_sets.validation is not None:
+            raise OptionError("[data] validation is labelled, and an embedding has no labels")
     return Recipe(
-        data=_data(data["data"], base),
+        data=data_sets,
         teacher=_teacher(teacher, base) if label.is_run else None,
-        label=label,
-        task=_task(data["task"]),
+        label=replace(label, states=True) if distilled.wants_states else label,
+        task=task,
         search=_search(data["search"], seed, base),
         teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
         supervision=_build(Supervision, supervision, "teacher"),
-        distill=_build(DistillSettings, distill, "distill"),
+        distill=distilled,
         training=_build(TrainingSettings, training, "distill"),
         export=_build(ExportSettings, data["export"], "export"),
+        pretrain=_pretrain(data["pretrain"], seed, base) if pretrained else None,
         control=control,
         seed=seed,
     )
@@ -131,12 +153,30 @@ def _split(
 
     Keys of a fresh student become its own `fresh`.
     """
-    training = {f.name for f in fields(TrainingSettings)} - {"seed"}
-    fresh = {f.name for f in fields(FreshStudent)} & table.keys()
-    own = {key: value for key, value in table.items() if key not in training | fresh}
-    start = {key: table[key] for key in sorted(fresh)}
+    own, training = _split_training(table, seed)
+    fresh = {f.name for f in fields(FreshStudent)} & own.keys()
+    start = {key: own.pop(key) for key in sorted(fresh)}
     own["fresh"] = _build(FreshStudent, asdict(default) | start, "teacher or distill")
-    return own, {key: table[key] for key in table.keys() & training} | {"seed": seed}
+    return own, training
+
+
+def _split_training(table: dict[str, Any], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    names = {f.name for f in fields(TrainingSettings)} - {"seed"}
+    own = {key: value for key, value in table.items() if key not in names}
+    return own, {key: table[key] for key in table.keys() & names} | {"seed": seed}
+
+
+def _pretrain(table: dict[str, Any], seed: int, base: Path) -> PretrainRecipe:
+    own, training = _split_training(table, seed)
+    if wrong := sorted(training.keys() & {"memory", "token_dropout", "label_smoothing"}):
+        raise OptionError(f"[pretrain] {wrong[0]} is for learning a task; leave it out")
+    named = {f.name for f in fields(PretrainSettings)} & own.keys()
+    settings = {key: own.pop(key) for key in sorted(named)}
+    if "data" in own:
+        own["data"] = _path(own["data"], base, "[pretrain] data")
+    own["settings"] = _build(PretrainSettings, settings, "pretrain")
+    own["training"] = _build(TrainingSettings, training, "pretrain")
+    return _build(PretrainRecipe, own, "pretrain")
 
 
 def _data(table: dict[str, Any], base: Path) -> DataRecipe:
@@ -199,7 +239,12 @@ def _task(table: dict[str, Any]) -> TaskRecipe:
         if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
             raise OptionError(f"[task] labels must be a list of strings, not {labels!r}")
         table = table | {"labels": tuple(labels)}
-    return _build(TaskRecipe, table, "task")
+    task = _build(TaskRecipe, table, "task")
+    if task.kind == "embedding":
+        if task.labels:
+            raise OptionError("[task] an embedding has no labels; leave them out")
+        return replace(task, labels=())
+    return task
 
 
 def _path(value: object, base: Path, name: str) -> Path:

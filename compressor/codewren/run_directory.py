@@ -2,9 +2,11 @@
 
     task.json                           what the models answer; written by the first verb that knows
     architecture.json                   search
+    pretrained/, pretrained/metrics.json   pretrain: an encoder that the student starts from
     teacher/, teacher/metrics.json      finetune
     control/, control/metrics.json      finetune, of the student's architecture from scratch
     soft_labels.safetensors, soft_labels.json   label
+    teacher_states.safetensors, teacher_states.json   label --states
     student/, student/metrics.json      distill
     model.wren, export.json             export
     report.json, report.md, report.png  evaluate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codewren_runtime import Model, load
+from codewren_runtime.errors import OptionError
 from codewren_runtime.files import file_sha256
 from codewren_runtime.types import Example, Prediction, Task
 
-__all__ = ["CARD", "Judged", "Target", "open_target"]
+__all__ = ["CARD", "Judged", "Target", "open_target", "require_labels"]
 
 CARD = "classifier.json"
 
@@ -82,6 +84,14 @@ def _softmax(logits: NDArray[np.float32]) -> Judged:
 def open_target(path: Path) -> Target:
     """A bundle, or a teacher's or student's folder.
 
-    Raises BundleError or ModelError in one line if it is neither.
+    Raises BundleError or ModelError in one line if it is neither, OptionError for embeddings.
     """
-    return FolderTarget(path) if (path / CARD).is_file() else BundleTarget(path)
+    target = FolderTarget(path) if (path / CARD).is_file() else BundleTarget(path)
+    require_labels(target.task, path)
+    return target
+
+
+def require_labels(task: Task, path: str | os.PathLike[str]) -> None:
+    """OptionError for a model of embeddings, which judges nothing."""
+    if task.kind == "embedding":
+        raise OptionError(f"{path}: gives embeddings for search, and no labels to judge code by")

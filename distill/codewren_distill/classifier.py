@@ -1,12 +1,14 @@
 """A classifier is a model, its text side and its task, in a folder that transformers can load.
 
-config.json, model.safetensors    the model or, for siamese pairs, the encoder alone
+So is a model of embeddings, which classifies nothing.
+
+config.json, model.safetensors    the model or, for siamese pairs and embeddings, the encoder alone
 pair_head.safetensors             siamese pairs only
 ngrams.safetensors                a student's linear model of n-grams, if it has one
 text_head.safetensors             encoders that have no classification head of their own
 tokenizer.json, …                 the tokenizer
-classifier.json                   task, max_length, whose tokenizer, pair head, language of the
-                                  data flow; written last
+classifier.json                   task, max_length, whose tokenizer, pair head, pooling, language of
+                                  the data flow; written last
 """
 
 from __future__ import annotations
@@ -15,18 +17,19 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from codewren_distill.checkpoints import load_encoder, load_model, load_tokenizer
 from codewren_distill.data_flow import DataFlowText, GraphModel
-from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
+from codewren_distill.models import EmbeddingModel, PooledModel, SequenceModel, SiameseModel
 from codewren_distill.ngrams import NgramBag
-from codewren_distill.pair_heads import PAIR_HEADS
+from codewren_distill.pair_heads import PAIR_HEADS, Pooling
 from codewren_distill.tensors import writing
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
 from codewren_runtime.errors import ModelError
@@ -34,7 +37,14 @@ from codewren_runtime.files import read_json, write_bytes, write_json
 from codewren_runtime.tokenizer import BOS, EOS, MASK, PAD, UNK, CodeTokenizer
 from codewren_runtime.types import Task
 
-__all__ = ["CARD", "Classifier", "load_classifier", "save_classifier"]
+__all__ = [
+    "CARD",
+    "Classifier",
+    "as_transformers",
+    "load_classifier",
+    "save_classifier",
+    "save_tokenizer",
+]
 
 CARD = "classifier.json"
 HEAD = "pair_head.safetensors"
@@ -48,15 +58,16 @@ TextSide = SiameseText | CrossText | DataFlowText
 class Classifier:
     """A model with its text side and its task."""
 
-    model: SequenceModel | SiameseModel
+    model: SequenceModel | SiameseModel | EmbeddingModel
     text: TextSide
     task: Task
     max_length: int
 
     @property
     def core(self) -> Any:
-        """The transformers model inside: the encoder of a siamese model, else the whole."""
-        return self.model.encoder if isinstance(self.model, SiameseModel) else self.model.model
+        """The transformers model inside: the whole, or the encoder where that is all it gives."""
+        model = self.model
+        return model.model if isinstance(model, SequenceModel) else model.encoder
 
     @property
     def parameters(self) -> int:
@@ -75,11 +86,13 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
                 _save_head(classifier.model.head, folder / HEAD)
             elif isinstance(classifier.model, PooledModel):
                 _save_head(classifier.model.head, folder / TEXT_HEAD)
-            elif classifier.model.ngrams is not None:
+            elif (
+                isinstance(classifier.model, SequenceModel) and classifier.model.ngrams is not None
+            ):
                 _save_head(classifier.model.ngrams, folder / NGRAMS)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    _save_tokenizer(classifier, folder)
+    save_tokenizer(classifier.text.tokenizer, folder)
     write_json(
         folder / CARD,
         {
@@ -87,6 +100,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
             "max_length": classifier.max_length,
             "tokenizer": _tokenizer_kind(classifier),
             **_pair_head_kind(classifier),
+            **_pooling_of(classifier),
             **_data_flow_of(classifier),
         },
     )
@@ -120,6 +134,11 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
             raise ModelError(f"{folder / CARD}: pair head {kind!r} is unknown; make it again")
         siamese = _load_siamese(folder, kind, options)
         return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, max_length)
+    if task.kind == "embedding":
+        if card.get("pooling") not in get_args(Pooling):
+            raise ModelError(f"{folder / CARD}: pooling is missing; make the folder again")
+        embedding = EmbeddingModel(_load_encoder(folder, options), card["pooling"])
+        return Classifier(embedding, SiameseText(tokenizer, pairs=False), task, max_length)
     if (folder / TEXT_HEAD).is_file():
         model: SequenceModel = _load_pooled(folder, task)
     else:
@@ -142,11 +161,15 @@ def text_side(
     raise ModelError("a pair model with a tokenizer of its own needs its pair_head.safetensors")
 
 
-def _load_siamese(folder: Path, kind: str, options: dict[str, str]) -> SiameseModel:
+def _load_encoder(folder: Path, options: dict[str, str]) -> Any:
     try:
-        encoder = load_encoder(str(folder), add_pooling_layer=False, **options)
+        return load_encoder(str(folder), add_pooling_layer=False, **options)
     except ModelError:  # architectures without a pooler take no such option
-        encoder = load_encoder(str(folder), **options)
+        return load_encoder(str(folder), **options)
+
+
+def _load_siamese(folder: Path, kind: str, options: dict[str, str]) -> SiameseModel:
+    encoder = _load_encoder(folder, options)
     with _reading(folder / HEAD):
         head = PAIR_HEADS[kind].from_state(load_file(folder / HEAD))
     return SiameseModel(encoder, head)
@@ -184,6 +207,11 @@ def _pair_head_kind(classifier: Classifier) -> dict[str, str]:
     return {"pair_head": model.head.kind} if isinstance(model, SiameseModel) else {}
 
 
+def _pooling_of(classifier: Classifier) -> dict[str, str]:
+    model = classifier.model
+    return {"pooling": model.pooling} if isinstance(model, EmbeddingModel) else {}
+
+
 def _data_flow_of(classifier: Classifier) -> dict[str, str]:
     text = classifier.text
     return {"data_flow": text.language} if isinstance(text, DataFlowText) else {}
@@ -194,18 +222,21 @@ def _tokenizer_kind(classifier: Classifier) -> str:
     return "codewren" if own else "transformers"
 
 
-def _save_tokenizer(classifier: Classifier, folder: Path) -> None:
-    tokenizer = classifier.text.tokenizer
+def as_transformers(tokenizer: CodeTokenizer) -> PreTrainedTokenizerFast:
+    """A tokenizer of ours as transformers knows it, with the names of its special tokens."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(tokenizer.to_json()),
+        bos_token=BOS, cls_token=BOS, eos_token=EOS, sep_token=EOS,
+        pad_token=PAD, unk_token=UNK, mask_token=MASK,
+        model_max_length=tokenizer.max_length,
+    )  # fmt: skip
+
+
+def save_tokenizer(tokenizer: CodeTokenizer | TransformersTokenizer, folder: Path) -> None:
+    """Write `tokenizer.json` and what transformers wants beside it."""
     if isinstance(tokenizer, TransformersTokenizer):
         tokenizer.tokenizer.save_pretrained(folder)
         return
-    write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())
-    fast = PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / "tokenizer.json"),
-        bos_token=BOS, cls_token=BOS, eos_token=EOS, sep_token=EOS,
-        pad_token=PAD, unk_token=UNK, mask_token=MASK,
-        model_max_length=classifier.max_length,
-    )  # fmt: skip
-    fast.save_pretrained(folder)
+    as_transformers(tokenizer).save_pretrained(folder)
     # transformers rewrites the file; ours is what the runtime ships, byte for byte.
     write_bytes(folder / "tokenizer.json", tokenizer.to_json().encode())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from sklearn.utils.extmath import randomized_svd
 
-from codewren_distill.classifier import Classifier
+from codewren_distill.text_side import Tokenizes
 from codewren_runtime.tokenizer import SPECIAL_TOKENS
 
 __all__ = ["cooccurrence_embeddings", "initialise_embeddings"]
@@ -29,10 +29,10 @@ NOISE = 0.002  # tokens that were never seen must differ, too
 CHUNK = 2_000_000  # tokens counted at a time
 
 
-def initialise_embeddings(classifier: Classifier, texts: Iterable[str], seed: int) -> None:
-    """Replace the token embeddings of a fresh student by those of `texts`, in place."""
-    table = classifier.core.get_input_embeddings().weight
-    encoded = (classifier.text.tokenizer.encode(text) for text in texts)
+def initialise_embeddings(core: Any, tokenizer: Tokenizes, texts: Iterable[str], seed: int) -> None:
+    """Replace the token embeddings of a fresh transformers model by those of `texts`, in place."""
+    table = core.get_input_embeddings().weight
+    encoded = (tokenizer.encode(text) for text in texts)
     vocab_size, width = table.shape
     values = cooccurrence_embeddings(encoded, vocab_size, width, seed)
     with torch.no_grad():

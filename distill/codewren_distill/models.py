@@ -1,8 +1,9 @@
-"""The two shapes of classifier: one pass over a text, or two texts encoded alone.
+"""The shapes of model: one pass over a text, two texts encoded alone, or an embedding.
 
 `SequenceModel` is any transformers sequence-classification model (single texts, or pairs
 that are read together: cross-encoding). `SiameseModel` encodes each text of a pair alone,
 as the published clone detectors do, so that a tool can embed every function once.
+`EmbeddingModel` answers a text with a vector, for search.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from typing import cast
 
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from codewren_distill.ngrams import NgramBag
-from codewren_distill.pair_heads import PairHead
+from codewren_distill.pair_heads import PairHead, Pooling
 
-__all__ = ["Batch", "SequenceModel", "SiameseModel", "mean_pool"]
+__all__ = ["Batch", "EmbeddingModel", "SequenceModel", "SiameseModel", "mean_pool"]
 
 Batch = dict[str, Tensor]
 
@@ -24,6 +26,26 @@ def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:
     hidden = hidden.float()  # a mean in bf16 would lose what tells two texts apart
     weights = mask.unsqueeze(-1).float()
     return (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
+
+
+def _pooled(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    return hidden[:, 0] if pooling == "first" else mean_pool(hidden, mask)
+
+
+class EmbeddingModel(nn.Module):
+    """An encoder and the pooling of its tokens; texts are compared by their vectors' cosine."""
+
+    encoder: nn.Module
+
+    def __init__(self, encoder: nn.Module, pooling: Pooling) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask (n, length) to embeddings (n, H) of unit length, fp32."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return normalize(_pooled(hidden, attention_mask, self.pooling).float(), dim=-1)
 
 
 class SiameseModel(nn.Module):
@@ -43,9 +65,7 @@ class SiameseModel(nn.Module):
     def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (n, length) to embeddings (n, H)."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        if self.head.pooling == "first":
-            return cast(Tensor, hidden[:, 0])
-        return mean_pool(hidden, attention_mask)
+        return _pooled(hidden, attention_mask, self.head.pooling)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (2b, length) to logits (b, labels)."""

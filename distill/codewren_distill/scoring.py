@@ -1,4 +1,4 @@
-"""A classifier's logits on examples, in batches of like length."""
+"""A model's answers to examples, logits or embeddings, in batches of like length."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class _Embeddings:
 def scored(
     classifier: Classifier, encoded: Sequence[Encoded], batches: Sequence[list[int]]
 ) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-    """Each batch's row numbers and logits (rows, labels), fp32, on the GPU where there is one.
+    """Each batch's row numbers and answers (rows, width), fp32, on the GPU where there is one.
 
     Of siamese pairs every text is encoded once, in however many pairs it stands.
     """
@@ -116,10 +116,12 @@ def scored(
 def logits_of(
     classifier: Classifier, examples: Sequence[Example], advance: Advance | None = None
 ) -> NDArray[np.float32]:
-    """Logits (examples, labels), in the order of the examples."""
+    """Logits (examples, labels), or embeddings (examples, H), in the order of the examples."""
     encoded = encode_all(classifier, examples)
-    logits = np.zeros((len(examples), len(classifier.task.labels)), dtype=np.float32)
+    logits = np.zeros((0, 0), dtype=np.float32)
     for rows, values in scored(classifier, encoded, score_batches(encoded)):
+        if not logits.size:
+            logits = np.zeros((len(examples), values.shape[1]), dtype=np.float32)
         logits[rows] = values
         if advance is not None:
             advance(len(rows))

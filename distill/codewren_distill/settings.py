@@ -20,12 +20,15 @@ class FreshStudent:
     `pair_head` as in `codewren_distill.pair_heads`, for pairs alone; `embeddings` start at
     random or from `codewren_distill.cooccurrence`; `ngrams` are the buckets of a linear model
     of n-grams beside the encoder (`codewren_distill.ngrams`), 0 for none, single texts alone.
+    A pre-trained encoder of the run (`codewren_distill.pretraining`) is what the student starts
+    from, in place of `embeddings`, unless `from_scratch`.
     """
 
     dropout: float = 0.0
     pair_head: Literal["difference", "shared"] = "difference"
     embeddings: Literal["random", "cooccurrence"] = "random"
     ngrams: int = 0
+    from_scratch: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:

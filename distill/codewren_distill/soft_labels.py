@@ -1,4 +1,7 @@
-"""Soft labels: a teacher's logits, cached by the hash of what it read."""
+"""Soft labels: a teacher's logits, cached by the hash of what it read.
+
+Of an embedding task, which has no labels, they are the teacher's embeddings.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from codewren_distill.tensors import writing
+from codewren_distill.keyed import load_keyed, save_keyed
 from codewren_runtime.errors import DataError
-from codewren_runtime.files import atomic_path
 from codewren_runtime.types import Example
 
 __all__ = ["SoftLabels", "example_key", "mean_of"]
@@ -32,23 +33,31 @@ def example_key(example: Example) -> bytes:
 
 @dataclass
 class SoftLabels:
-    """Logits by example key, of one teacher (sha256 of its folder) with its labels."""
+    """Logits by example key, of one teacher (sha256 of its folder) with its labels.
+
+    Without labels the rows are embeddings, of any width but all of the same, kept in float16.
+    """
 
     teacher: str
     labels: tuple[str, ...]
-    logits: dict[bytes, NDArray[np.float32]]
+    logits: dict[bytes, NDArray[Any]]
+
+    @property
+    def dtype(self) -> type[np.float32] | type[np.float16]:
+        """What a row's numbers are kept in."""
+        return np.float32 if self.labels else np.float16
 
     def add(self, examples: Iterable[Example], logits: NDArray[np.float32]) -> None:
         """Remember logits (n, labels) of n examples."""
-        for example, row in zip(examples, logits, strict=True):
+        for example, row in zip(examples, logits.astype(self.dtype), strict=True):
             self.logits[example_key(example)] = row
 
     def has(self, examples: Iterable[Example]) -> bool:
         """Whether every one of the examples is labelled."""
         return all(example_key(example) in self.logits for example in examples)
 
-    def matrix(self, examples: Sequence[Example]) -> NDArray[np.float32]:
-        """Logits (examples, labels); DataError if an example was never labelled."""
+    def matrix(self, examples: Sequence[Example]) -> NDArray[Any]:
+        """Logits (examples, labels), or embeddings; DataError if an example was never labelled."""
         missing = sum(example_key(example) not in self.logits for example in examples)
         if missing:
             raise DataError(
@@ -58,35 +67,22 @@ class SoftLabels:
         return np.stack([self.logits[example_key(example)] for example in examples])
 
     def save(self, path: Path) -> None:
-        """Write atomically: keys (n, 32) uint8 and logits (n, labels) float32."""
-        keys = np.frombuffer(b"".join(self.logits), dtype=np.uint8).reshape(-1, 32)
-        rows = np.stack(list(self.logits.values())).astype(np.float32)
+        """Write atomically: keys (n, 32) uint8 and logits (n, labels) in `dtype`."""
         header = {"teacher": self.teacher, "labels": json.dumps(self.labels)}
-        with writing(path), atomic_path(path) as temporary:
-            save_file({"keys": keys, "logits": rows}, temporary, header)
+        rows = {key: row.astype(self.dtype) for key, row in self.logits.items()}
+        save_keyed(path, "logits", rows, header)
 
     @classmethod
     def load(cls, path: Path) -> SoftLabels:
         """Read what `save` wrote; DataError in one line if it is missing or damaged."""
+        header, rows = load_keyed(path, "logits", "soft labels", "label")
         try:
-            with safe_open(path, framework="numpy") as stream:
-                header = stream.metadata() or {}
-                keys, rows = stream.get_tensor("keys"), stream.get_tensor("logits")
-            labels = tuple(json.loads(header["labels"]))
-            teacher = header["teacher"]
-        except FileNotFoundError as error:
-            raise DataError(f"{path}: no soft labels there; run label first") from error
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            teacher, labels = header["teacher"], tuple(json.loads(header["labels"]))
+        except (KeyError, ValueError) as error:
             raise DataError(f"{path}: damaged soft labels ({error}); run label --force") from error
-        if keys.shape != (len(rows), 32) or rows.shape[1:] != (len(labels),):
+        if labels and any(row.shape != (len(labels),) for row in rows.values()):
             raise DataError(f"{path}: damaged soft labels (shapes disagree); run label --force")
-        if not np.isfinite(rows).all():
-            raise DataError(
-                f"{path}: soft labels hold values that are not numbers; mend the teacher"
-            )
-        return cls(
-            teacher, labels, {key.tobytes(): row for key, row in zip(keys, rows, strict=True)}
-        )
+        return cls(teacher, labels, rows)
 
 
 def mean_of(teachers: Sequence[SoftLabels]) -> SoftLabels:

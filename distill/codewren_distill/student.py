@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.models import EmbeddingModel, SequenceModel, SiameseModel
 from codewren_distill.ngrams import NgramBag
 from codewren_distill.pair_heads import PAIR_HEADS
 from codewren_distill.settings import FreshStudent
@@ -69,7 +69,7 @@ def build_student(
     seed: int,
     fresh: FreshStudent = FreshStudent(),  # noqa: B008  # frozen
 ) -> Classifier:
-    """A freshly initialised student: sequence classification, or siamese for pairs."""
+    """A freshly initialised student: sequence classification, siamese for pairs, or an encoder."""
     tokenizer = CodeTokenizer(tokenizer_json, architecture.max_length, task.normalisation)
     if tokenizer.pad_id != PAD_ID:
         raise ModelError(f"tokenizer: <pad> has id {tokenizer.pad_id}, RoBERTa needs {PAD_ID}")
@@ -81,8 +81,11 @@ def build_student(
         text = SiameseText(tokenizer, pairs=False)
         return Classifier(SequenceModel(core, bag), text, task, architecture.max_length)
     if fresh.ngrams:
-        raise OptionError("ngrams are for single texts; leave them out of a pair task")
+        raise OptionError(f"ngrams are for single texts; leave them out of this {task.kind} task")
     encoder = AutoModel.from_config(config, add_pooling_layer=False)
+    if task.kind == "embedding":
+        text = SiameseText(tokenizer, pairs=False)
+        return Classifier(EmbeddingModel(encoder, "mean"), text, task, architecture.max_length)
     head = PAIR_HEADS[fresh.pair_head](architecture.hidden_size, len(task.labels))
     siamese = SiameseModel(encoder, head)
     return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, architecture.max_length)

@@ -19,8 +19,8 @@ from codewren_distill.checkpoints import (
 from codewren_distill.classifier import CARD, Classifier, load_classifier, text_side
 from codewren_distill.data_flow import DataFlowText, GraphModel
 from codewren_distill.data_flow.model import graph_window
-from codewren_distill.models import PooledModel, SequenceModel, SiameseModel
-from codewren_distill.pair_heads import PairHead
+from codewren_distill.models import EmbeddingModel, PooledModel, SequenceModel, SiameseModel
+from codewren_distill.pair_heads import PairHead, Pooling
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import ModelError
 from codewren_runtime.files import file_sha256, sha256_of
@@ -34,14 +34,17 @@ PARTS = {".safetensors", ".bin", ".json", ".txt", ".model"}
 PairEncoding = Literal["siamese", "cross"]
 
 
-def load_teacher(name: str, task: Task, max_length: int) -> Classifier:
+def load_teacher(name: str, task: Task, max_length: int, pooling: Pooling = "mean") -> Classifier:
     """A finished teacher: a folder made by `finetune`, or a checkpoint with a trained head.
 
-    Raises ModelError where the labels disagree with the task's, or where the checkpoint has
-    no trained classification head.
+    For embeddings any encoder is one as it is, its tokens pooled as `pooling` says. Raises
+    ModelError where the labels disagree with the task's, or where the checkpoint has no trained
+    classification head.
     """
     if (Path(name) / CARD).is_file():
         teacher = load_classifier(Path(name))
+    elif task.kind == "embedding":
+        teacher = _embedding(name, task, max_length, pooling)
     else:
         model = SequenceModel(_sequence_model(name, task, trained_head=True))
         teacher = _classifier(model, name, task, max_length)
@@ -66,6 +69,8 @@ def new_from_checkpoint(
     With `data_flow`, a language, it reads the text's data flow too, as GraphCodeBERT does.
     """
     torch.manual_seed(seed)
+    if task.kind == "embedding":
+        return _embedding(name, task, max_length, "mean")
     if data_flow is not None:
         return _graph_classifier(name, task, max_length, data_flow)
     if task.kind == "single" or pair_encoding == "cross":
@@ -123,6 +128,13 @@ def _classifier(model: SequenceModel, name: str, task: Task, max_length: int) ->
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_id
     return Classifier(model, text_side(task, tokenizer, config), task, tokenizer.max_length)
+
+
+def _embedding(name: str, task: Task, max_length: int, pooling: Pooling) -> Classifier:
+    encoder = load_encoder(name)
+    tokenizer = load_tokenizer(name, _window(encoder.config, max_length))
+    text = SiameseText(tokenizer, pairs=False)
+    return Classifier(EmbeddingModel(encoder, pooling), text, task, tokenizer.max_length)
 
 
 def _graph_classifier(name: str, task: Task, max_length: int, language: str) -> Classifier:

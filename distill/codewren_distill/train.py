@@ -13,6 +13,7 @@ from torch import Tensor
 
 from codewren_distill.classifier import Classifier, save_classifier
 from codewren_distill.early_stopping import EarlyStopping
+from codewren_distill.embeddings import contrastive_lesson, taught_lesson
 from codewren_distill.freezing import freeze_layers
 from codewren_distill.losses import (
     Loss,
@@ -22,7 +23,7 @@ from codewren_distill.losses import (
     hard_label_loss,
     mixed_loss,
 )
-from codewren_distill.memory import pair_lesson
+from codewren_distill.memory import pair_lesson, texts_of
 from codewren_distill.models import SequenceModel
 from codewren_distill.ngrams import fit_ngrams
 from codewren_distill.objectives import Answers, Lesson
@@ -30,7 +31,9 @@ from codewren_distill.qat import Rounding
 from codewren_distill.scoring import encode_all
 from codewren_distill.settings import Precision, Supervision, TrainingSettings
 from codewren_distill.soft_labels import SoftLabels
-from codewren_distill.training import STATE, Report, fit
+from codewren_distill.states import TeacherStates
+from codewren_distill.training import STATE, Report, Trainable, fit
+from codewren_distill.transfer import Weights, with_transfer
 from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.types import Example
 
@@ -56,24 +59,28 @@ def finetune(
     supervision: Supervision | None = None,
     valid: Sequence[Example] = (),
 ) -> Trained:
-    """Train on plain labels and save into `folder`.
+    """Train on plain labels, or embeddings on pairs that belong together; save into `folder`.
 
     With `valid`, labelled rows that train nothing, the best epoch's weights are kept.
     """
     supervision = supervision or Supervision()
+    freeze_layers(classifier.core, supervision.freeze_layers)
+    if classifier.task.kind == "embedding":
+        _refuse_labels(supervision, settings, valid)
+        lesson = contrastive_lesson(classifier, examples)
+        return Trained(_train(classifier, lesson, settings, folder, identity, report))
     targets = _labels(examples)
     balanced = supervision.class_weights == "balanced"
     smoothing, count = settings.label_smoothing, len(classifier.task.labels)
     loss: Loss = partial(hard_label_loss, smoothing=smoothing)
     if balanced:
         loss = balanced_loss(targets, count, smoothing)
-    freeze_layers(classifier.core, supervision.freeze_layers)
     lesson = _lesson(classifier, examples, targets, loss, settings)
     stopping = None
     if valid:
         rows = Lesson(encode_all(classifier, valid), _labels(valid), classifier.text, Answers(loss))
         stopping = EarlyStopping(rows, loss, supervision.patience)
-    seconds = _train(classifier, lesson, settings, folder, identity, report, stopping)
+    seconds = _train(classifier, lesson, settings, folder, identity, report, stopping=stopping)
     return Trained(seconds, tuple(stopping.losses) if stopping is not None else ())
 
 
@@ -89,18 +96,26 @@ def distill(
     identity: str,
     hard_weight: float = 0.0,
     qat: Precision | None = None,
+    states: TeacherStates | None = None,
+    weights: Weights | None = None,
     report: Report | None = None,
 ) -> float:
     """Train on the teacher's logits and save into `folder`; returns the seconds of training.
 
     With `hard_weight` that share of the loss is the cross-entropy with the examples' own labels.
-    With `qat` the student is trained for that precision, and ends with weights rounded to it.
+        With `qat` the student is trained for that precision, and ends with weights rounded to it.
+    With `states` of the teacher, what `weights` say of them is added to it.
+        Of embeddings the cosines are learnt, and `loss` and `temperature` have no meaning.
     """
     if soft_labels.labels != student.task.labels:
         raise DataError(
             f"the teacher's labels {list(soft_labels.labels)} are not the task's "
             f"{list(student.task.labels)}; run label again"
         )
+    if student.task.kind == "embedding":
+        _refuse_labels(Supervision(), settings, (), hard_weight)
+        lesson = taught_lesson(student, examples, soft_labels)
+        return _train(student, lesson, settings, folder, identity, report)
     targets = torch.from_numpy(soft_labels.matrix(examples))
     objective = distillation_loss(loss, temperature)
     if hard_weight:
@@ -110,7 +125,34 @@ def distill(
         raise OptionError("label_smoothing is for plain labels; give hard_weight too")
     lesson = _lesson(student, examples, targets, objective, settings)
     rounding = None if qat is None else Rounding(student, qat)
-    return _train(student, lesson, settings, folder, identity, report, rounding=rounding)
+    trainee = None
+    if states is not None and weights is not None:
+        rows = [example.texts for example in examples]
+        if settings.memory:
+            rows = [(text,) for text in texts_of(examples)]
+        parts = student, lesson, examples, rows, states, weights, settings.seed
+        trainee, lesson = with_transfer(*parts)
+    how = identity, report
+    return _train(student, lesson, settings, folder, *how, rounding=rounding, trainee=trainee)
+
+
+def _refuse_labels(
+    supervision: Supervision,
+    settings: TrainingSettings,
+    valid: Sequence[Example],
+    hard_weight: float = 0.0,
+) -> None:
+    """OptionError for what only labels, or a head over two embeddings, can use."""
+    used = {
+        "a validation set": bool(valid) or supervision.valid_share > 0,
+        "class_weights": supervision.class_weights != "none",
+        "label_smoothing": settings.label_smoothing > 0,
+        "hard_weight": hard_weight > 0,
+        "memory": settings.memory,
+    }
+    for name, is_used in used.items():
+        if is_used:
+            raise OptionError(f"{name} is for labels, and an embedding has none; leave it out")
 
 
 def _labels(examples: Sequence[Example]) -> Tensor:
@@ -148,11 +190,14 @@ def _train(
     folder: Path,
     identity: str,
     report: Report | None,
+    *,
     stopping: EarlyStopping | None = None,
     rounding: Rounding | None = None,
+    trainee: Trainable | None = None,
 ) -> float:
+    """`trainee` is what trains in place of the classifier, whose model is a part of it."""
     position = fit(
-        classifier,
+        classifier if trainee is None else trainee,
         lesson,
         settings,
         folder=folder,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -23,7 +23,6 @@ from torch.utils.data import DataLoader
 
 from codewren_distill.batches import LengthBuckets, Rows, by_length, row_length
 from codewren_distill.checkpoint import Position, below, restore, store
-from codewren_distill.classifier import Classifier
 from codewren_distill.devices import precision
 from codewren_distill.early_stopping import EarlyStopping
 from codewren_distill.models import Batch
@@ -36,7 +35,7 @@ from codewren_distill.token_dropout import TokenDropout
 from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.files import write_bytes
 
-__all__ = ["LOG", "STATE", "Progress", "fit"]
+__all__ = ["LOG", "STATE", "Progress", "Trainable", "fit"]
 
 LOG = "log.jsonl"
 STATE = "training_state/state.safetensors"
@@ -57,8 +56,14 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+class Trainable(Protocol):
+    """What holds a model to train, a torch module: a classifier, for one."""
+
+    model: Any
+
+
 def fit(
-    classifier: Classifier,
+    trainable: Trainable,
     lesson: Lesson,
     settings: TrainingSettings,
     *,
@@ -68,7 +73,7 @@ def fit(
     stopping: EarlyStopping | None = None,
     rounding: Rounding | None = None,
 ) -> Position:
-    """Train `classifier.model` in place; with `stopping` it ends with the best epoch's weights.
+    """Train `trainable.model` in place; with `stopping` it ends with the best epoch's weights.
 
     With `rounding` of the model's weights the gradients are those of the rounded ones.
     Writes `training_state/` in `folder` now and then and at the end of every epoch, and
@@ -77,16 +82,16 @@ def fit(
     these, whose gradients add up. Raises ModelError when the loss is no longer a number, or
     memory does not suffice for one row; OptionError when nothing more can be written.
     """
-    trainer = _Trainer(classifier, lesson, settings, folder, identity, report, stopping, rounding)
+    trainer = _Trainer(trainable, lesson, settings, folder, identity, report, stopping, rounding)
     position = trainer.run()
-    classifier.model.eval()
+    trainable.model.eval()
     return position
 
 
 class _Trainer:
     def __init__(
         self,
-        classifier: Classifier,
+        trainable: Trainable,
         lesson: Lesson,
         settings: TrainingSettings,
         folder: Path,
@@ -95,12 +100,12 @@ class _Trainer:
         stopping: EarlyStopping | None,
         rounding: Rounding | None,
     ) -> None:
-        self.classifier, self.lesson, self.settings = classifier, lesson, settings
+        self.trainable, self.lesson, self.settings = trainable, lesson, settings
         self.folder, self.identity, self.report = folder, identity, report
         self.stopping, self.rounding = stopping, rounding
         self.state_path = folder / STATE
         self.accelerator = Accelerator(mixed_precision=precision())
-        self.model = self.accelerator.prepare(classifier.model)
+        self.model = self.accelerator.prepare(trainable.model)
         self.optimizer = self.accelerator.prepare(_optimizer(self.model, settings))
         self.average = _average(self._bare(), settings.ema)
         rate, tokenizer = settings.token_dropout, lesson.text.tokenizer
@@ -133,8 +138,8 @@ class _Trainer:
                 self.stopping.judge(self._kept())
             self._store()
         kept = self.stopping.best if self.stopping is not None else self._kept().state_dict()
-        self.classifier.model = self._bare().cpu()
-        self.classifier.model.load_state_dict(kept)
+        self.trainable.model = self._bare().cpu()
+        self.trainable.model.load_state_dict(kept)
         return self.position
 
     def _epoch(self, loader: Any, epoch: int, log: _Log) -> None:

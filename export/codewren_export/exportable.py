@@ -12,9 +12,15 @@ from codewren_export.calibration import Criterion
 from codewren_export.encoder import Pooling
 from codewren_runtime.decision import LongInputs, check_long_inputs
 from codewren_runtime.errors import ModelError, OptionError
-from codewren_runtime.types import Architecture, Example, Task
+from codewren_runtime.types import Architecture, Example, Task, TaskKind
 
 __all__ = ["Exportable"]
+
+SHIPPED_AS: Mapping[TaskKind, str] = {
+    "single": "sequence",
+    "pair": "siamese",
+    "embedding": "embedding",
+}
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,8 @@ class Exportable:
 
     `sequence`: `model` gives logits for one text, from its first token; `head` is None.
     `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
-    embeddings (n, hidden) into logits (n, labels). `ngrams`, of a sequence model alone, turns ids
+    embeddings (n, hidden) into logits (n, labels). `embedding`: the encoder alone, pooled
+    likewise, without a head. `ngrams`, of a sequence model alone, turns ids
     and mask into logits that are added (`table`, `bias` and `multiplier` are those of
     `codewren_export.encoder.Ngrams`). `sample_texts` are real inputs, on which the
     gates compare; the more the better, labels are not needed. `labelled` are rows that training
@@ -35,12 +42,12 @@ class Exportable:
 
     task: Task
     architecture: Architecture
-    kind: Literal["sequence", "siamese"]
+    kind: Literal["sequence", "siamese", "embedding"]
     model: nn.Module
     head: nn.Module | None
     tokenizer_json: str
     sample_texts: Sequence[Example]
-    pooling: Pooling = "mean"  # of a siamese model
+    pooling: Pooling = "mean"  # of an encoder alone
     ngrams: nn.Module | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labelled: Sequence[Example] = ()
@@ -49,19 +56,21 @@ class Exportable:
 
     def __post_init__(self) -> None:
         siamese = self.kind == "siamese"
-        if siamese != (self.task.kind == "pair") or siamese != (self.head is not None):
+        if self.kind != SHIPPED_AS[self.task.kind] or siamese != (self.head is not None):
             raise ModelError(
                 f"export: a {self.kind} model cannot be shipped for the {self.task.kind} task "
                 f"{self.task.name!r}; pairs need a siamese model with its head, texts a sequence "
-                "model: distill one"
+                "model, embeddings an encoder: distill one"
             )
-        if siamese and self.ngrams is not None:
+        if self.kind != "sequence" and self.ngrams is not None:
             raise ModelError("export: n-grams are for single texts")
         if not self.sample_texts:
             raise OptionError("export: at least one sample text is needed to check the model on")
         rows = (*self.sample_texts, *self.labelled)
         if any(len(example.texts) != 1 + siamese for example in rows):
             raise OptionError(f"export: a row does not fit the {self.task.kind} task")
+        if self.kind == "embedding" and self.labelled:
+            raise OptionError("export: an embedding has no labels to calibrate on; leave them out")
         if any(example.label is None for example in self.labelled):
             raise OptionError("export: every row to calibrate on needs a label")
         check_long_inputs(self.long_inputs, self.task)

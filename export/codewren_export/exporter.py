@@ -37,9 +37,10 @@ class ExportReport:
     Sizes are bytes: `size_bytes` of the file, `parts` of each entry, `fp32_bytes` what the
     entries would take unrounded. `parity` is the largest logit difference of the fp32 graph to
     torch and to optimum's graph; `agreement` the share of `samples` that keep torch's label in
-    the bundle; `accuracy_change` the bundle's accuracy on them less torch's, None without
-    labels. `latency` is of a whole prediction (a pair: both texts) from text to answer, CPU time
-    of one thread on this machine. `decision` is the bundle's.
+    the bundle, or the median cosine of its embeddings with torch's; `accuracy_change` the bundle's
+    accuracy on them less torch's, None without labels; `probability_change` None for embeddings.
+    `latency` is of a whole prediction (a pair: both texts) from text to answer, CPU time of one
+    thread on this machine. `decision` is the bundle's.
     `trials` holds a row for each precision that was tried.
     """
 
@@ -52,7 +53,7 @@ class ExportReport:
     parity: float
     agreement: float
     accuracy_change: float | None
-    probability_change: float
+    probability_change: float | None
     latency: Latency
     decision: dict[str, Any]
     gates: tuple[Verdict, ...]

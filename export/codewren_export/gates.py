@@ -13,10 +13,12 @@ from codewren_runtime.types import Example
 __all__ = [
     "MAX_LOGIT_DIFFERENCE",
     "MIN_AGREEMENT",
+    "MIN_COSINE",
     "Logits",
     "Verdict",
     "accuracy_change",
     "agreement_gate",
+    "cosine_gate",
     "parity_gate",
     "probability_change",
     "size_gate",
@@ -24,6 +26,7 @@ __all__ = [
 
 MAX_LOGIT_DIFFERENCE = 1e-4
 MIN_AGREEMENT = 0.995
+MIN_COSINE = 0.99  # median over the samples
 
 Logits = NDArray[np.float32]
 
@@ -62,6 +65,21 @@ def agreement_gate(reference: Logits, shipped: Logits) -> Verdict:
         f"the largest change of a probability is {probability_change(reference, shipped):.4f}"
     )
     return Verdict("agreement", passed, agreement, line)
+
+
+def cosine_gate(reference: Logits, shipped: Logits) -> Verdict:
+    """The bundle's embeddings against torch's: (n, hidden) of the same inputs, of any length.
+
+    The figure is the median of their cosines.
+    """
+    lengths = np.linalg.norm(reference, axis=1) * np.linalg.norm(shipped, axis=1)
+    cosines = (reference * shipped).sum(1) / np.maximum(lengths, np.finfo(np.float32).tiny)
+    middle = float(np.median(cosines))
+    line = (
+        f"the median cosine of {len(cosines)} embeddings with torch's is {middle:.4f} "
+        f"(at least {MIN_COSINE}); the lowest is {cosines.min():.4f}"
+    )
+    return Verdict("cosine", middle >= MIN_COSINE, middle, line)
 
 
 def size_gate(size_bytes: int, budget: int | None) -> Verdict:

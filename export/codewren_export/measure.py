@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -61,7 +61,7 @@ def decide(model: Model, exportable: Exportable) -> Decision:
     """
     if not exportable.labelled:
         return plain_decision(exportable.task, exportable.threshold)
-    one = model.logits_pair if exportable.kind == "siamese" else model.logits
+    one = _asked(model)
     logits = np.stack([one(*example.texts) for example in exportable.labelled])
     labels = np.array([example.label for example in exportable.labelled])
     source = sha256_of([[*example.texts, example.label] for example in exportable.labelled])
@@ -79,8 +79,8 @@ def token_ids(exportable: Exportable) -> list[Row]:
 
 
 def shipped_logits(model: Model, exportable: Exportable) -> NDArray[np.float32]:
-    """Logits (samples, labels) of every sample by the runtime, from text."""
-    one = model.logits_pair if exportable.kind == "siamese" else model.logits
+    """Logits (samples, labels), or embeddings, of every sample by the runtime, from text."""
+    one = _asked(model)
     return np.stack([one(*example.texts) for example in exportable.sample_texts])
 
 
@@ -92,18 +92,25 @@ def latencies(models: Mapping[Name, Model], exportable: Exportable) -> dict[Name
     """
     samples = exportable.sample_texts[:TIMED_SAMPLES]
     best = {name: np.full(len(samples), np.inf) for name in models}
+    ask = {name: _asked(model) for name, model in models.items()}
     for _ in range(REPEATS):
         for row, example in enumerate(samples):
-            for name, model in models.items():
-                predict = model.predict_pair if exportable.kind == "siamese" else model.predict
+            for name in models:
                 begin = time.process_time()
-                predict(*example.texts)
+                ask[name](*example.texts)
                 spent = 1000 * (time.process_time() - begin)
                 best[name][row] = min(best[name][row], spent)
     return {
         name: Latency(float(np.median(times)), float(np.percentile(times, 95)))
         for name, times in best.items()
     }
+
+
+def _asked(model: Model) -> Callable[..., NDArray[np.float32]]:
+    """How a model is asked for its plain answer to the texts of a row."""
+    if model.task.kind == "pair":
+        return model.logits_pair
+    return model.logits if model.task.kind == "single" else model.embed
 
 
 def _full(row: Row, length: int) -> Row:

@@ -58,7 +58,7 @@ class WithNgrams(nn.Module):
 def as_one(exportable: Exportable) -> nn.Module:
     """All that reads a text, as one torch module with one output, in evaluation mode."""
     model = exportable.model
-    if exportable.kind == "siamese":
+    if exportable.kind != "sequence":
         model = PooledEncoder(model, exportable.pooling)
     elif exportable.ngrams is not None:
         model = WithNgrams(model, exportable.ngrams)
@@ -69,12 +69,12 @@ def reference_graph(exportable: Exportable, folder: Path) -> onnx.ModelProto:
     """input_ids and attention_mask (n, length) to `logits` (n, labels) or `embedding` (n, H)."""
     path = folder / "text.onnx"
     model: Any = exportable.model
-    siamese = exportable.kind == "siamese"
-    task = "feature-extraction" if siamese else "text-classification"
+    embedded = exportable.kind != "sequence"
+    task = "feature-extraction" if embedded else "text-classification"
     kind = TasksManager.get_exporter_config_constructor(
         "onnx", model_type=model.config.model_type, task=task, library_name="transformers"
     ).func
-    config = (_embedding(kind) if siamese else _two_inputs(kind))(model.config, task=task)
+    config = (_embedding(kind) if embedded else _two_inputs(kind))(model.config, task=task)
     # optimum's example input is 16 tokens long, more than the smallest windows hold.
     length = min(EXAMPLE_LENGTH, exportable.architecture.max_length)
     export(

@@ -31,13 +31,16 @@ class Graphs:
 
 @dataclass(frozen=True)
 class Scorer:
-    """`text`: ids (n, length) to logits, or to embeddings if there is a `head`."""
+    """`text`: ids (n, length) to logits, or to embeddings, of which a `head` makes logits."""
 
     text: Callable[[Integers], Floats]
     head: Callable[[Floats, Floats], Floats] | None
 
     def logits(self, rows: Sequence[Row]) -> Floats:
-        """Logits (rows, labels), each row alone as the runtime reads it: without padding."""
+        """Logits (rows, labels), or embeddings (rows, hidden) of an embedding model.
+
+        Each row alone as the runtime reads it: without padding.
+        """
         return np.concatenate([self._one(row) for row in rows])
 
     def _one(self, row: Row) -> Floats:
@@ -47,9 +50,8 @@ class Scorer:
 
 def torch_scorer(exportable: Exportable) -> Scorer:
     """The trained model itself, in evaluation mode."""
-    siamese = exportable.kind == "siamese"
     model = as_one(exportable)
-    output = "embedding" if siamese else "logits"
+    output = "logits" if exportable.kind == "sequence" else "embedding"
     head = exportable.head
 
     def text(ids: Integers) -> Floats:

@@ -10,9 +10,11 @@ from typing import Any
 from codewren_export.exportable import Exportable
 from codewren_export.gates import (
     MIN_AGREEMENT,
+    MIN_COSINE,
     Logits,
     Verdict,
     agreement_gate,
+    cosine_gate,
     probability_change,
 )
 from codewren_export.measure import decide, shipped_logits
@@ -29,7 +31,10 @@ __all__ = ["Trial", "make_parts", "try_quant"]
 
 @dataclass(frozen=True)
 class Trial:
-    """`logits` are the model's own, (samples, labels), on the sample texts."""
+    """`logits` are the model's own, (samples, labels), on the sample texts.
+
+    Of an embedding model they are embeddings, and `agreement` is of their cosines.
+    """
 
     quant: Quant
     parts: dict[str, bytes]
@@ -37,7 +42,7 @@ class Trial:
     model: Model
     logits: Logits
     agreement: Verdict
-    probability_change: float
+    probability_change: float | None
     decision: Decision
 
 
@@ -60,8 +65,9 @@ def try_quant(
     )
     model = Model(_in_memory(out, manifest, parts))
     logits = shipped_logits(model, exportable)
-    agreement = agreement_gate(expected, logits)
-    change = probability_change(expected, logits)
+    embedding = exportable.kind == "embedding"
+    agreement = (cosine_gate if embedding else agreement_gate)(expected, logits)
+    change = None if embedding else probability_change(expected, logits)
     manifest = replace(
         manifest,
         metrics=_metrics(agreement, len(logits), change),
@@ -101,8 +107,11 @@ def _quantisation(quant: Quant) -> dict[str, Any]:
     }
 
 
-def _metrics(agreement: Verdict, samples: int, change: float) -> dict[str, Any]:
+def _metrics(agreement: Verdict, samples: int, change: float | None) -> dict[str, Any]:
     """For the manifest: only what is the same each time, hence rounded, and no latency."""
+    if change is None:
+        middle = round(agreement.figure, 4)
+        return {"samples": samples, "median_cosine": middle, "median_cosine_required": MIN_COSINE}
     return {
         "samples": samples,
         "agreement": round(agreement.figure, 4),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from codewren_runtime._session import Session, give_back_memory
 from codewren_runtime.bundle import HEAD, MODEL, Bundle, Manifest, read_bundle
 from codewren_runtime.errors import BundleError, ModelError, OptionError
 from codewren_runtime.tokenizer import CodeTokenizer
-from codewren_runtime.types import Prediction, Task
+from codewren_runtime.types import Prediction, Task, TaskKind
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 __all__ = ["Model", "load"]
+
+USES: Mapping[TaskKind, str] = {
+    "single": "judges one code at a time; use predict",
+    "pair": "compares two codes; use predict_pair",
+    "embedding": "gives embeddings for search, no labels; use Model.embed",
+}
 
 Windows = tuple[tuple[int, ...], ...]  # token ids of each window of a text
 
@@ -60,7 +66,7 @@ class Model:
             self._tokenizer = _tokenizer(bundle)
             text_output, width = (
                 ("logits", len(self.labels))
-                if bundle.head is None
+                if self.task.kind == "single"
                 else ("embedding", self.manifest.architecture.hidden_size)
             )
             inputs = {"input_ids": "tensor(int64)"}
@@ -84,7 +90,8 @@ class Model:
     def predict(self, code: str) -> Prediction:
         """Judge one text.
 
-        Raises OptionError if this is a pair model and TypeError if `code` is no string.
+        Raises OptionError if this model does not judge single texts and TypeError if `code` is no
+        string.
         """
         return self._prediction(self.logits(code))
 
@@ -102,7 +109,7 @@ class Model:
 
         Lazy: reads an item when its answer is asked for, and a few more for each further thread,
         so a generator may be endless. A function that returns in a later pair is not encoded
-        again while it is remembered.
+        again while it is remembered. Raises as `predict` does.
         """
         if self._head is None:
             return in_order(lambda item: self.predict(_text(item)), items, self._threads)
@@ -116,20 +123,24 @@ class Model:
 
     def logits(self, code: str) -> Array:
         """Raw scores of one text, (labels,). Raises as `predict` does."""
-        if self._head is not None:
-            raise OptionError(f"{self._path}: compares two codes; use predict_pair")
+        self._require("single")
         return self._read(self._windows(code))
 
     def logits_pair(self, code1: str, code2: str) -> Array:
         """Raw scores of two texts, (labels,). Raises as `predict_pair` does."""
+        self._require("pair")
         return self._compare(self.embed(code1), self.embed(code2))
 
     def embed(self, code: str) -> Array:
-        """The embedding (hidden_size,) of one text, to be kept and given to `compare`.
+        """The embedding (hidden_size,) of one text.
 
-        Raises OptionError if this is no pair model and TypeError if `code` is no string.
+        Of a pair model it is for `compare`. Of an embedding model it has unit length: the dot
+        product of two says how alike their texts are. Raises OptionError if this model judges
+        single texts and TypeError if `code` is no string.
         """
-        self._require_pair()
+        if self.task.kind == "embedding":
+            return _unit(self._read(self._windows(code)))
+        self._require("pair")
         return self._read(self._windows(code))
 
     def compare(self, embedding1: Array, embedding2: Array) -> Prediction:
@@ -137,15 +148,15 @@ class Model:
 
         Raises OptionError if this is no pair model and ValueError for another shape.
         """
-        self._require_pair()
+        self._require("pair")
         width = self.manifest.architecture.hidden_size
         if embedding1.shape != (width,) or embedding2.shape != (width,):
             raise ValueError(f"embeddings must have the shape ({width},), as embed gives them")
         return self._prediction(self._compare(embedding1, embedding2))
 
-    def _require_pair(self) -> None:
-        if self._head is None:
-            raise OptionError(f"{self._path}: judges one code at a time; use predict")
+    def _require(self, kind: TaskKind) -> None:
+        if self.task.kind != kind:
+            raise OptionError(f"{self._path}: {USES[self.task.kind]}")
 
     def _windows(self, code: str) -> Windows:
         tokenizer, text = self._tokenizer, _text(code)
@@ -223,6 +234,12 @@ def _remembering(read: Callable[[Windows], Array]) -> Callable[[Windows], Array]
         return answer[0]
 
     return once
+
+
+def _unit(vector: Array) -> Array:
+    """The vector at length 1; zeros stay as they are."""
+    length = float(np.linalg.norm(vector))
+    return vector / np.float32(length) if length else vector
 
 
 def _text(code: object) -> str:

@@ -21,7 +21,7 @@ __all__ = [
     "TaskKind",
 ]
 
-TaskKind = Literal["single", "pair"]
+TaskKind = Literal["single", "pair", "embedding"]
 Normalisation = Literal["published", "structure", "words", "raw"]
 
 MIN_LENGTH = 8
@@ -99,7 +99,11 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a model answers: its labels in logit order, and how text is prepared for it."""
+    """What a model answers: its labels in logit order, and how text is prepared for it.
+
+    An "embedding" task has no labels: its model answers one text with a vector, whose cosine
+    with another's says how alike the two are, for search.
+    """
 
     name: str
     kind: TaskKind
@@ -107,14 +111,19 @@ class Task:
     normalisation: Normalisation = "structure"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("single", "pair"):
-            raise OptionError(f"task: kind must be 'single' or 'pair', not {self.kind!r}")
+        if self.kind not in get_args(TaskKind):
+            raise OptionError(
+                f"task: kind must be one of {', '.join(get_args(TaskKind))}, not {self.kind!r}"
+            )
         if self.normalisation not in get_args(Normalisation):
             raise OptionError(
                 f"task: normalisation must be one of {', '.join(get_args(Normalisation))}, "
                 f"not {self.normalisation!r}"
             )
-        if len(self.labels) < 2:
+        if self.kind == "embedding":
+            if self.labels:
+                raise OptionError(f"task: embeddings have no labels, got {list(self.labels)}")
+        elif len(self.labels) < 2:
             raise OptionError(f"task: at least two labels are needed, got {list(self.labels)}")
         if not all(isinstance(label, str) and label for label in self.labels):
             raise OptionError("task: every label must be a non-empty string")

@@ -14,13 +14,16 @@ import transformers
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from codewren_distill.checkpoints import load_tokenizer
-from codewren_distill.classifier import load_classifier
+from codewren_distill.classifier import Classifier, load_classifier
 from codewren_distill.labelling import label_examples
+from codewren_distill.memory import texts_of
 from codewren_distill.scoring import logits_of
 from codewren_distill.settings import Supervision, TrainingSettings
+from codewren_distill.states import record_states
 from codewren_distill.teachers import classifier_hash, load_teacher, new_from_checkpoint
+from codewren_distill.text_side import CrossText
 from codewren_distill.train import finetune
-from codewren_runtime.errors import CodewrenError, MissingExtraError, ModelError
+from codewren_runtime.errors import CodewrenError, MissingExtraError, ModelError, OptionError
 from codewren_runtime.types import Example, Task
 
 ONCE = TrainingSettings(epochs=1, batch_size=32, learning_rate=1e-3)
@@ -66,7 +69,20 @@ def _through(name: str, task: Task, encoding: str, rows: list[Example], folder: 
     soft = label_examples(teacher, "t", rows, folder / "soft.safetensors").matrix(rows)
     assert soft == pytest.approx(logits_of(model, rows), abs=1e-5)
     assert soft.std() > 1e-4
+    _states(teacher, texts_of(rows)[:8], folder / "states.safetensors")
     return soft
+
+
+def _states(teacher: Classifier, texts: list[str], path: Path) -> None:
+    """What its layers make of texts can be kept, unless it reads two of them at once."""
+    if isinstance(teacher.text, CrossText):
+        with pytest.raises(OptionError, match="siamese"):
+            record_states(teacher, "t", texts, 3, path)
+        return
+    found = record_states(teacher, "t", texts, 3, path)
+    assert found.layers == (1, 2)
+    assert found.table(texts).shape == (8, 2, 16)
+    assert (found.table(texts).std((0, 2)) > 1e-4).all()
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script")  # by ModernBERT, DeBERTa

@@ -31,11 +31,11 @@ def test_the_same_texts_and_seed_give_the_same_start(single: Classifier) -> None
     texts = ["alpha beta gamma", "x = 1 return y"] * 5
     tables = []
     for _ in range(2):
-        initialise_embeddings(single, texts, seed=4)
+        initialise_embeddings(single.core, single.text.tokenizer, texts, seed=4)
         tables.append(single.core.get_input_embeddings().weight.detach().clone())
     assert torch.equal(*tables)
 
 
 def test_texts_of_a_single_token_leave_noise(single: Classifier) -> None:
-    initialise_embeddings(single, [""], seed=0)
+    initialise_embeddings(single.core, single.text.tokenizer, [""], seed=0)
     assert torch.isfinite(single.core.get_input_embeddings().weight).all()

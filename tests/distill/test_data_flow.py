@@ -19,6 +19,7 @@ from codewren_distill.data_flow.text import MAX_NODES
 from codewren_distill.labelling import label_examples
 from codewren_distill.scoring import logits_of
 from codewren_distill.settings import TrainingSettings
+from codewren_distill.states import record_states
 from codewren_distill.teachers import load_teacher, new_from_checkpoint
 from codewren_distill.text_side import TransformersTokenizer
 from codewren_distill.train import finetune
@@ -247,6 +248,11 @@ def test_it_trains_saves_reloads_and_labels_the_same(
     teacher = load_teacher(str(tmp_path), single_task, 400)
     soft = label_examples(teacher, "t", rows, tmp_path / "soft.safetensors").matrix(rows)
     assert soft == pytest.approx(logits_of(model, rows), abs=1e-5)
+    texts = [rows[0].text, "int g(int a, int b) { int c = a; a = b; b = c; return a + b + c; }"]
+    states = record_states(teacher, "t", texts, 2, tmp_path / "both.safetensors").table(texts)
+    alone = record_states(teacher, "t", texts[:1], 2, tmp_path / "one.safetensors")
+    assert states.shape == (2, 2, 16)
+    assert alone.table(texts[:1])[0] == pytest.approx(states[0], abs=2e-3)  # no padding in it
     without = Classifier(model.model, DataFlowText(loaded.text.tokenizer, "python"),
                          single_task, 100)  # fmt: skip
     assert logits_of(without, rows) != pytest.approx(soft, abs=1e-5)  # other edges, other answers

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from codewren_distill.classifier import load_classifier, save_classifier
-from codewren_distill.models import SiameseModel
+from codewren_distill.models import SequenceModel, SiameseModel
 from codewren_distill.settings import FreshStudent
 from codewren_distill.student import build_student
 from codewren_distill.vocabulary import train_tokenizer
@@ -42,7 +42,7 @@ def exportable(tmp_path_factory: pytest.TempPathFactory, tokenizer_json: str) ->
         tokenizer_json: str = tokenizer_json,
         fresh: FreshStudent = PLAIN,
     ) -> Exportable:
-        task = Task("tiny", kind, labels)
+        task = Task("tiny", kind, () if kind == "embedding" else labels)
         student = build_student(architecture, task, tokenizer_json, seed=1, fresh=fresh)
         generator = torch.Generator().manual_seed(2)
         for name, parameter in student.model.named_parameters():
@@ -58,13 +58,13 @@ def exportable(tmp_path_factory: pytest.TempPathFactory, tokenizer_json: str) ->
         return Exportable(
             task=task,
             architecture=architecture,
-            kind="siamese" if siamese else "sequence",
+            kind="siamese" if siamese else "sequence" if kind == "single" else "embedding",
             model=loaded.core,
             head=loaded.model.head if isinstance(loaded.model, SiameseModel) else None,
             tokenizer_json=tokenizer_json,
             sample_texts=[Example(a, b if siamese else None) for a, b in pairs],
             provenance={"teacher": "none"},
-            ngrams=None if isinstance(loaded.model, SiameseModel) else loaded.model.ngrams,
+            ngrams=loaded.model.ngrams if isinstance(loaded.model, SequenceModel) else None,
         )
 
     return make

@@ -40,7 +40,8 @@ TINY = SHAPES[0]
 
 
 @pytest.mark.parametrize(
-    ("shape", "kind"), [(shape, ("single", "pair")[i % 2]) for i, shape in enumerate(SHAPES)]
+    ("shape", "kind"),
+    [(shape, ("single", "pair", "embedding")[i % 3]) for i, shape in enumerate(SHAPES)],
 )
 def test_any_shape_passes_its_gates_at_every_precision(
     exportable: MakeExportable, tmp_path: Path, shape: Architecture, kind: TaskKind
@@ -56,7 +57,11 @@ def test_any_shape_passes_its_gates_at_every_precision(
         assert sum(report.parts.values()) < report.size_bytes
         sizes.append(report.size_bytes)
     assert sizes == sorted(sizes)
-    assert report.probability_change < 1e-4  # 32 bits: the graph itself
+    if kind == "embedding":
+        assert report.agreement == pytest.approx(1, abs=1e-6)
+        assert load(out).manifest.metrics["median_cosine_required"] == 0.99
+    else:
+        assert report.probability_change < 1e-4  # 32 bits: the graph itself
     assert sum(report.parts.values()) == report.fp32_bytes
 
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from codewren_export.gates import (
     accuracy_change,
     agreement_gate,
+    cosine_gate,
     parity_gate,
     probability_change,
     size_gate,
@@ -165,3 +166,15 @@ def test_int4_is_within_a_step_of_each_block(seed: int, spread: float, inputs: i
 def test_a_matrix_that_no_block_divides_takes_8_bits() -> None:
     weight = np.random.default_rng(0).normal(size=(37, 48)).astype(np.float32)
     assert store_weights(matmul(weight), 4) == store_weights(matmul(weight), 8)
+
+
+def test_the_gate_of_embeddings_goes_by_the_median_cosine() -> None:
+    vectors = np.random.default_rng(0).normal(size=(101, 8)).astype(np.float32)
+    assert cosine_gate(vectors, 3 * vectors).figure == pytest.approx(1)
+    most = vectors.copy()
+    most[:50] *= -1  # the median is one of the others
+    assert cosine_gate(vectors, most).passed
+    assert "lowest is -1.0000" in cosine_gate(vectors, most).line
+    most[50] *= -1
+    assert not cosine_gate(vectors, most).passed
+    assert not cosine_gate(vectors, np.full_like(vectors, np.nan)).passed

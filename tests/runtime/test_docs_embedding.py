@@ -1,4 +1,4 @@
-"""The page for embedders runs as it stands."""
+"""The pages for embedders run as they stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 import codewren_runtime
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "embedding.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "embedding.md").read_text(encoding="utf-8")
 
 
 def test_every_example_runs(
@@ -30,6 +31,20 @@ def test_every_example_runs(
     printed = capsys.readouterr().out
     for said in re.findall(r"print\(error\)  # (?:… )?(.*)", PAGE):
         assert said in printed
+
+
+def test_the_example_of_code_search_runs(
+    wren: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = wren("embedding")
+    path.rename(path.with_name("search.wren"))
+    monkeypatch.chdir(path.parent)
+    page = (DOCS / "code_search.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(block, "code_search.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("def ")
 
 
 def test_every_method_of_a_model_is_on_the_page() -> None:

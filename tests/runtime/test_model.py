@@ -190,3 +190,28 @@ def test_one_model_serves_many_threads(single: Model) -> None:
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
             assert list(pool.map(single.predict, CODES)) == expected
+
+
+def test_an_embedding_model_gives_unit_vectors_and_no_labels(wren: Callable[[str], Path]) -> None:
+    model = load(wren("embedding"))
+    vectors = [model.embed(code) for code in CODES]
+    assert all(math.isclose(float(np.linalg.norm(vector)), 1, rel_tol=1e-5) for vector in vectors)
+    assert all(vector.dtype == np.float32 for vector in vectors)
+    assert float(vectors[0] @ vectors[1]) < 1
+    assert np.array_equal(model.embed(CODES[0]), vectors[0])
+    for ask in (
+        lambda: model.predict(CODES[0]),
+        lambda: model.logits(CODES[0]),
+        lambda: model.predict_pair(CODES[0], CODES[1]),
+        lambda: model.compare(vectors[0], vectors[1]),
+        lambda: next(iter(model.predict_many(CODES))),
+    ):
+        with pytest.raises(OptionError, match="gives embeddings for search, no labels; use"):
+            ask()
+
+
+def test_other_kinds_say_what_to_call(single: Model, pair: Model) -> None:
+    with pytest.raises(OptionError, match="judges one code at a time; use predict"):
+        single.embed(CODES[0])
+    with pytest.raises(OptionError, match="compares two codes; use predict_pair"):
+        pair.predict(CODES[0])

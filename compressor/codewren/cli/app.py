@@ -25,6 +25,7 @@ from codewren.cli import (
     lsp,
     package,
     predict,
+    pretrain,
     run,
     scan,
     search,
@@ -45,8 +46,8 @@ app = typer.Typer(
 )
 
 MODULES = (
-    demo, run, calibrate, search, finetune, augment, label, distill, import_, export, evaluate,
-    attack, predict, bench, scan, inspect, package, lsp,
+    demo, run, calibrate, search, pretrain, finetune, augment, label, distill, import_, export,
+    evaluate, attack, predict, bench, scan, inspect, package, lsp,
 )  # fmt: skip
 for module in MODULES:
     verb = module.__name__.rsplit(".", 1)[-1].rstrip("_")

@@ -17,7 +17,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class DataFlags:
-    """The data options as given; `label` None reads no labels."""
+    """The data options as given; `label` None reads no labels, `optional` those that are there."""
 
     text: str
     label: str | None
@@ -29,6 +29,7 @@ class DataFlags:
     labels: tuple[str, ...] | None = None
     skip_bad_rows: bool = False
     id: str | None = None
+    optional: bool = False
 
     @property
     def pair(self) -> bool:
@@ -60,7 +61,7 @@ def read(path: Path, flags: DataFlags, reporter: Reporter) -> Dataset:
         path,
         fields_of(flags),
         flags.labels,
-        require_label=flags.label is not None,
+        require_label=flags.label is not None and not flags.optional,
         skip_bad_rows=flags.skip_bad_rows,
     )
     for bad in data.bad_rows[:SHOWN]:

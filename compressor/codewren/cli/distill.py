@@ -18,6 +18,7 @@ from codewren.cli.options import (
     EmbeddingsOption,
     EpochsOption,
     ForceOption,
+    FromScratchOption,
     FunctionsOption,
     Id1Option,
     Id2Option,
@@ -60,6 +61,12 @@ def command(
         Literal["int8", "int4"] | None,
         typer.Option(help="Train for weights rounded to this precision, as export stores them."),
     ] = None,
+    hidden_weight: Annotated[
+        float, typer.Option(help="Weight of the teacher's hidden states, with label --states.")
+    ] = 0.0,
+    relation_weight: Annotated[
+        float, typer.Option(help="Weight of its distances between texts, with label --states.")
+    ] = 0.0,
     label: LabelOption = LABEL,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
@@ -71,6 +78,7 @@ def command(
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
     ngrams: NgramsOption = 0,
+    from_scratch: FromScratchOption = False,
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
@@ -83,8 +91,12 @@ def command(
     from codewren_distill.settings import FreshStudent
 
     output = Output(json=json, quiet=quiet)
-    fresh = FreshStudent(pair_head=pair_head, embeddings=embeddings, ngrams=ngrams)
-    settings = DistillSettings(loss, temperature, hard_weight, fresh, qat)
+    fresh = FreshStudent(
+        pair_head=pair_head, embeddings=embeddings, ngrams=ngrams, from_scratch=from_scratch
+    )
+    settings = DistillSettings(
+        loss, temperature, hard_weight, fresh, qat, hidden_weight, relation_weight
+    )
     training = training_settings(
         seed,
         epochs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -61,12 +62,15 @@ def command(
     """Score every model of a run, or one bundle, on labelled test rows."""
     from codewren.cli.tables import show_report
     from codewren.run_directory import Run
-    from codewren.verbs.evaluate import evaluate, evaluate_alone, labels_of
+    from codewren.verbs.evaluate import evaluate, evaluate_alone, task_of
 
     output = Output(json=json, quiet=quiet)
     work = Run(run, output.reporter(), force)
-    names = labels_of(work, bundle)
+    task = task_of(work, bundle)
+    names = task.labels if task is not None else None
     flags = DataFlags(text, label, text1, text2, id1, id2, functions, names, skip_bad_rows)
+    if task is not None and task.kind == "embedding":
+        flags = replace(flags, label=None if flags.pair else label, labels=None, optional=True)
     test = read(data, flags, work.reporter)
     if bundle is not None:
         result = evaluate_alone(work.reporter, bundle, test, robust=robust)

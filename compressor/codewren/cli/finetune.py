@@ -17,9 +17,11 @@ from codewren.cli.options import (
     BatchSizeOption,
     DataOption,
     EmaOption,
+    EmbeddingOption,
     EmbeddingsOption,
     EpochsOption,
     ForceOption,
+    FromScratchOption,
     FunctionsOption,
     Id1Option,
     Id2Option,
@@ -30,6 +32,7 @@ from codewren.cli.options import (
     LearningRateOption,
     MemoryOption,
     NgramsOption,
+    NormalisationOption,
     PairHeadOption,
     QuietOption,
     RunOption,
@@ -73,12 +76,7 @@ def command(
         Literal["teacher", "control"], typer.Option(help="Folder of the run to train into.")
     ] = "teacher",
     name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
-    normalisation: Annotated[
-        Literal["structure", "published", "words", "raw"],
-        typer.Option(
-            help="Student text: lines kept, lower case joined as published, words, or all of it."
-        ),
-    ] = "structure",
+    normalisation: NormalisationOption = "structure",
     valid: Annotated[
         Path | None,
         typer.Option(help="Labelled rows for early stopping, as in --data.", metavar="PATH"),
@@ -95,6 +93,7 @@ def command(
     freeze_layers: Annotated[
         int, typer.Option(min=0, help="Keep the embeddings and the lowest N layers.", metavar="N")
     ] = 0,
+    embedding: EmbeddingOption = False,
     labels: LabelsOption = None,
     label: LabelOption = LABEL,
     text: TextOption = TEXT,
@@ -113,23 +112,24 @@ def command(
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
     ngrams: NgramsOption = 0,
+    from_scratch: FromScratchOption = False,
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Train a classifier on labelled data: the teacher, or the student's control."""
+    """Train on labelled data, or pairs for embeddings: the teacher, or the student's control."""
     from codewren.run_directory import Run
     from codewren.verbs.finetune import ModelSource, finetune, read_shape
     from codewren_distill.settings import FreshStudent, Supervision
-    from codewren_runtime.types import Task
+    from codewren_runtime.types import Task, TaskKind
 
     output = Output(json=json, quiet=quiet)
     shape = read_shape(architecture) if architecture is not None else None
     if (checkpoint is None) == (shape is None):
         raise OptionError("give either --checkpoint or --architecture")
-    fresh = FreshStudent(0.1, pair_head, embeddings, ngrams)
+    fresh = FreshStudent(0.1, pair_head, embeddings, ngrams, from_scratch)
     source = ModelSource(checkpoint, shape, max_length, pair_encoding, fresh, data_flow)
     training = training_settings(
         seed,
@@ -146,11 +146,20 @@ def command(
     supervision = Supervision(valid_share, patience, class_weights, freeze_layers)
     work = Run(run, output.reporter(), force)
     flags = DataFlags(
-        text, label, text1, text2, id1, id2, functions, split_labels(labels), skip_bad_rows
+        text,
+        None if embedding else label,
+        text1,
+        text2,
+        id1,
+        id2,
+        functions,
+        split_labels(labels),
+        skip_bad_rows,
     )
     with work.locked():
         examples = read(data, flags, work.reporter)
-        task = Task(name, "pair" if flags.pair else "single", examples.labels, normalisation)
+        kind: TaskKind = "embedding" if embedding else "pair" if flags.pair else "single"
+        task = Task(name, kind, examples.labels, normalisation)
         of_task = replace(flags, labels=examples.labels)
         held_out = read(valid, of_task, work.reporter) if valid is not None else None
         result = finetune(

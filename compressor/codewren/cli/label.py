@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from codewren.cli.options import (
     RUN,
     TEXT,
     DataOption,
+    EmbeddingOption,
     ForceOption,
     FunctionsOption,
     Id1Option,
@@ -54,6 +55,18 @@ def command(
         ),
     ] = None,
     max_length: Annotated[int, typer.Option(min=8, help="Tokens that the teacher reads.")] = 400,
+    states: Annotated[
+        bool,
+        typer.Option(
+            "--states",
+            help="Keep what its layers make of each text, for distill to learn from.",
+        ),
+    ] = False,
+    embedding: EmbeddingOption = False,
+    pooling: Annotated[
+        Literal["mean", "first"],
+        typer.Option(help="Embeddings: the mean of the teacher's tokens, or the first of them."),
+    ] = "mean",
     labels: LabelsOption = None,
     text: TextOption = TEXT,
     text1: Text1Option = None,
@@ -66,13 +79,13 @@ def command(
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Cache the teacher's soft labels on unlabelled code."""
+    """Cache the teacher's soft labels, or its embeddings, on unlabelled code."""
     from codewren.run_directory import Run
     from codewren.verbs.label import LabelSource, label
     from codewren_runtime.types import Task, TaskKind
 
     output = Output(json=json, quiet=quiet)
-    source = LabelSource(tuple(teacher or ()), soft_labels, id, max_length)
+    source = LabelSource(tuple(teacher or ()), soft_labels, id, max_length, states, pooling)
     work = Run(run, output.reporter(), force)
     flags = DataFlags(
         text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows, id=id
@@ -80,13 +93,23 @@ def command(
     with work.locked():
         examples = read(data, flags, work.reporter)
         task, names = work.task(), split_labels(labels)
+        if embedding and names is not None:
+            raise OptionError("give either --embedding or --labels")
+        if embedding:
+            names = ()
         if task is None and names is None:
-            raise OptionError(f"{run}: no task there yet; name the teacher's labels with --labels")
-        kind: TaskKind = "pair" if flags.pair else "single"
+            raise OptionError(
+                f"{run}: no task there yet; name the teacher's labels with --labels, or give "
+                "--embedding"
+            )
+        kind: TaskKind = "embedding" if embedding else "pair" if flags.pair else "single"
         if task is None or (names is not None and (task.labels, task.kind) != (names, kind)):
             assert names is not None
             task = Task("task", kind, names)
         result = label(work, examples, task, source)
     if not output.result(result):
-        shares = ", ".join(f"{100 * v:.1f} % {k}" for k, v in result["predicted"].items())
-        output.line(f"{run / 'soft_labels.safetensors'}: {result['examples']:,} examples, {shares}")
+        if "predicted" in result:
+            what = ", ".join(f"{100 * v:.1f} % {k}" for k, v in result["predicted"].items())
+        else:
+            what = f"{result['texts']:,} embeddings of {result['width']} numbers"
+        output.line(f"{run / 'soft_labels.safetensors'}: {result['examples']:,} examples, {what}")

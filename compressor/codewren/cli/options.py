@@ -61,6 +61,9 @@ LabelsOption = Annotated[
 SkipBadOption = Annotated[
     bool, typer.Option("--skip-bad-rows", help="Report bad rows and go on without them.")
 ]
+EmbeddingOption = Annotated[
+    bool, typer.Option("--embedding", help="The task is embeddings for code search, no labels.")
+]
 EpochsOption = Annotated[
     int | None, typer.Option("--epochs", help="Passes over the data.  [default: 5]")
 ]
@@ -97,6 +100,17 @@ NgramsOption = Annotated[
     int,
     typer.Option(
         "--ngrams", help="Buckets of a linear model of n-grams beside a new student; 0: none."
+    ),
+]
+
+FromScratchOption = Annotated[
+    bool, typer.Option("--from-scratch", help="Leave the run's pre-trained encoder aside.")
+]
+NormalisationOption = Annotated[
+    Literal["structure", "published", "words", "raw"],
+    typer.Option(
+        "--normalisation",
+        help="Student text: lines kept, lower case joined as published, words, or all of it.",
     ),
 ]
 

@@ -18,7 +18,7 @@ def command(
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Go through a whole recipe: search, finetune, label, distill, export, evaluate."""
+    """Go through a whole recipe: search, pretrain, finetune, label, distill, export, evaluate."""
     from codewren.cli.tables import show_report
     from codewren.pipeline import run_recipe
     from codewren.recipe import load_recipe

@@ -33,7 +33,7 @@ from codewren.cli.options import (
 
 if TYPE_CHECKING:
     from codewren.run_directory import Run
-    from codewren_runtime.types import Task
+    from codewren_runtime.types import Task, TaskKind
 
 SHOWN = 8
 
@@ -87,7 +87,8 @@ def command(
     functions: FunctionsOption = None,
     skip_bad_rows: SkipBadOption = False,
     kind: Annotated[
-        Literal["single", "pair"], typer.Option(help="What the model reads; a run's own task wins.")
+        Literal["single", "pair", "embedding"],
+        typer.Option(help="What the model is for; a run's own task wins."),
     ] = "single",
     num_labels: Annotated[
         int, typer.Option(min=2, help="Number of labels; a run's own task wins.")
@@ -125,7 +126,7 @@ def command(
         if examples is not None:
             kind, named = "pair" if flags.pair else "single", examples.labels
         else:
-            named = tuple(map(str, range(num_labels)))
+            named = () if kind == "embedding" else tuple(map(str, range(num_labels)))
         task = _task(work, kind, named)
         training = FinalistSettings(rows, epochs, jobs, dask)
         result = search_architecture(work, settings, task, examples, training)
@@ -133,7 +134,7 @@ def command(
         show(output, result)
 
 
-def _task(run: Run, kind: Literal["single", "pair"], labels: tuple[str, ...]) -> Task:
+def _task(run: Run, kind: TaskKind, labels: tuple[str, ...]) -> Task:
     from codewren_runtime.types import Task
 
     return run.task() or Task("task", kind, labels)

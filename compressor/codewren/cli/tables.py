@@ -12,9 +12,9 @@ __all__ = ["show_report"]
 
 def show_report(output: Output, report: Mapping[str, Any]) -> None:
     """The table of report.json, and what it says in words."""
-    from codewren.report import COLUMNS, cells
+    from codewren.report import cells, columns
 
     title = f"{report['task']['name']}: {report['test_rows']:,} test rows"
-    output.table(title, COLUMNS, [cells(row) for row in report["rows"]])
+    output.table(title, columns(report["rows"]), [cells(row) for row in report["rows"]])
     for line in report["verdicts"]:
         output.line(line)

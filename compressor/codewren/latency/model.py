@@ -44,7 +44,7 @@ FOLDS = 8
 class Measurement:
     """Median milliseconds of one text of so many characters and tokens.
 
-    Of a "single" model it is a whole prediction, of a "pair" model one embedding.
+    Of a "single" model it is a whole prediction, of the others one embedding.
     """
 
     architecture: Architecture
@@ -83,7 +83,7 @@ class LatencyModel:
 
         def milliseconds(shapes: Shapes, kind: TaskKind) -> Floats:
             tokens = token_count(characters, shapes.vocab_size, shapes.max_length)
-            texts = 1 if kind == "single" else 2
+            texts = 2 if kind == "pair" else 1
             return texts * self.text_ms(shapes, kind, characters, tokens)
 
         return milliseconds

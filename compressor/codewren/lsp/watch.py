@@ -23,6 +23,7 @@ from codewren.lsp.located import Located, innermost, locate, resolve_language
 from codewren.lsp.pairs import PairEngine
 from codewren.lsp.settings import Settings
 from codewren.lsp.single import SingleEngine
+from codewren.target import require_labels
 from codewren_runtime import read_bundle
 from codewren_runtime.errors import CodewrenError, OptionError
 
@@ -212,4 +213,5 @@ class Watch:
 
 def _open_engine(path: Path) -> Engine:
     bundle = read_bundle(path)
+    require_labels(bundle.manifest.task, path)
     return SingleEngine(bundle) if bundle.head is None else PairEngine(bundle)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codewren.scan.cache import NoCache
+from codewren.target import require_labels
 from codewren_runtime.files import sha256_of
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ class Answers:
 
     `width` is the length of that array and `dtype` its type: float64 probabilities (labels,) of
     a single-text model, the float32 embedding (hidden_size,) of a pair model. Thread-safe. The
-    model is opened when it is first asked what the cache does not know.
+    model is opened when it is first asked what the cache does not know. Raises OptionError for a
+    bundle of embeddings.
     """
 
     def __init__(self, bundle: Bundle, cache: NoCache) -> None:
         self.bundle, self.cache = bundle, cache
         self.task = bundle.manifest.task
+        require_labels(self.task, bundle.path)
         self.is_pair = self.task.kind == "pair"
         self.width = (
             bundle.manifest.architecture.hidden_size if self.is_pair else len(self.task.labels)

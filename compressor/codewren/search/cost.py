@@ -6,12 +6,12 @@ answers an int or an array: one place for each, whether for one model or ten mil
 The student is a RoBERTa without a pooler. A "single" task adds the sequence-classification
 head (dense H to H, out H to labels) on the first token. A "pair" task encodes each of two
 texts alone, pools by the mean, and scores |u - v| and (u - v)² with a head (dense 2H to H, out
-H to labels).
+H to labels). An "embedding" task has no head: the mean is the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol, TypeVar
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from codewren_runtime.types import Architecture, TaskKind
 
 __all__ = [
+    "HEAD_INPUTS",
     "CostModel",
     "Costs",
     "Genes",
@@ -32,6 +33,9 @@ __all__ = [
     "count_parameters",
     "is_factorised",
 ]
+
+# How many vectors of the hidden size the head's dense layer reads; 0: there is no head.
+HEAD_INPUTS: Mapping[TaskKind, int] = {"single": 1, "pair": 2, "embedding": 0}
 
 IntArray = NDArray[np.int64]
 Count = TypeVar("Count", int, IntArray)
@@ -106,8 +110,8 @@ def count_parameters(shape: Genes[Count], kind: TaskKind, num_labels: int) -> Co
     embeddings = rows * e + 2 * e + factorised * (e * h + h)
     attention = 4 * (h * h + h) + 2 * h
     feed_forward = 2 * h * i + i + h + 2 * h
-    features = 1 if kind == "single" else 2
-    head = features * h * h + h + num_labels * h + num_labels
+    dense = h * h * HEAD_INPUTS[kind] + h * (HEAD_INPUTS[kind] > 0)
+    head = dense + num_labels * h + num_labels
     layers = shape.num_layers // shape.shared_layers
     total: Count = embeddings + layers * (attention + feed_forward) + head
     return total
@@ -126,8 +130,8 @@ def count_flops(
     h, i = shape.hidden_size, shape.intermediate_size
     projection = is_factorised(shape) * (2 * n * shape.embedding_size * h)
     layer = 2 * n * (4 * h * h + 2 * h * i) + 4 * n * n * h
-    texts, features = (1, 1) if kind == "single" else (2, 2)
-    head = 2 * (features * h * h + num_labels * h)
+    texts = 2 if kind == "pair" else 1
+    head = 2 * (HEAD_INPUTS[kind] * h * h + num_labels * h)
     flops: Count = texts * (projection + shape.num_layers * layer) + head
     return flops
 
@@ -137,10 +141,10 @@ def count_executed(shape: Genes[Count], kind: TaskKind, num_labels: int) -> Coun
 
     A "single" model answers from its first token, so the exported graph computes the last
     layer for that token alone, from the keys and values of all: what is left of that layer
-    adds nothing to the answer. A "pair" model runs all of `count_flops`.
+    adds nothing to the answer. Models that pool all tokens run all of `count_flops`.
     """
     whole: Count = count_flops(shape, kind, num_labels)
-    if kind == "pair":
+    if kind != "single":
         return whole
     n, h, i = shape.max_length, shape.hidden_size, shape.intermediate_size
     idle: Count = (n - 1) * (2 * (2 * h * h + 2 * h * i) + 4 * n * h)

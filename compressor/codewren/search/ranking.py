@@ -164,7 +164,7 @@ def pose(
         return Problem(space, budget, kind, num_labels, formula, proxy, paper_cost)
     if formula != "codewren":
         raise OptionError(f"formula must be 'codewren' or 'paper', not {formula!r}")
-    if num_labels < 2:
+    if num_labels < 2 and kind != "embedding":
         raise OptionError(f"a task has at least two labels, not {num_labels}")
     cost = codewren_cost(kind, num_labels, budget.bits, timing)
     return Problem(space, budget, kind, num_labels, formula, proxy, cost)

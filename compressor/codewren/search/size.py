@@ -8,6 +8,7 @@ import numpy as np
 
 from codewren.budget import Bits
 from codewren.search.cost import (
+    HEAD_INPUTS,
     CostModel,
     Costs,
     Count,
@@ -32,7 +33,7 @@ HEAD_GRAPH_BYTES = 800  # the pair's head is a graph of its own
 # Names and the two nodes (one at 16 bits) that turn a matrix stored small back to fp32.
 MATRIX_BYTES: dict[Bits, int] = {8: 80, 16: 36, 32: 0}
 MIN_STORED_SMALL = 1_024  # a matrix of fewer weights stays fp32
-MANIFEST_BYTES = {"single": 1_400, "pair": 1_600}  # with the zip's own headers
+MANIFEST_BYTES = {"single": 1_400, "pair": 1_600, "embedding": 1_400}  # with the zip's own headers
 LABEL_BYTES = 16  # a label's name in the manifest
 
 # tokenizer.json: the 256 bytes and special tokens, then tokens and merges that grow longer
@@ -49,16 +50,15 @@ def predict_bytes(shape: Genes[Count], kind: TaskKind, num_labels: int, bits: Bi
     size depends on the language by up to 8 %. More is not always more bytes: a matrix that
     grows past `MIN_STORED_SMALL` weights shrinks on disk.
     """
-    h, e, features = shape.hidden_size, shape.embedding_size, 1 if kind == "single" else 2
+    h, e, inputs = shape.hidden_size, shape.embedding_size, HEAD_INPUTS[kind]
     embeddings = (
         _matrix_bytes(shape.vocab_size * e, shape.vocab_size, bits)
         + _matrix_bytes(shape.max_length * e, e, bits)
         + 4 * 2 * e  # norm
         + is_factorised(shape) * (_matrix_bytes(e * h, h, bits) + 4 * h)
     )
-    head = _matrix_bytes(features * h * h, h, bits) + _matrix_bytes(
-        num_labels * h, num_labels, bits
-    )
+    head = _matrix_bytes(inputs * h * h, h, bits) + _matrix_bytes(num_labels * h, num_labels, bits)
+    biases = 4 * (h * (inputs > 0) + num_labels)
     groups = shape.num_layers // shape.shared_layers
     weights = embeddings + groups * _layer_bytes(shape, bits) + head
     graph = (
@@ -67,7 +67,7 @@ def predict_bytes(shape: Genes[Count], kind: TaskKind, num_labels: int, bits: Bi
         + (HEAD_GRAPH_BYTES if kind == "pair" else 0)
     )
     manifest = MANIFEST_BYTES[kind] + LABEL_BYTES * num_labels
-    total: Count = weights + 4 * (h + num_labels) + _tokenizer_bytes(shape) + graph + manifest
+    total: Count = weights + biases + _tokenizer_bytes(shape) + graph + manifest
     return total
 
 

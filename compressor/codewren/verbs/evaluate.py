@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,8 @@ from codewren.data import Dataset
 from codewren.progress import Reporter
 from codewren.report import Row, report_data, write_report
 from codewren.run_directory import Run, Step, read_marker
+from codewren.verbs.costs import p50, shipped
+from codewren.verbs.embeddings import Trial, bundle_row, embedding_rows
 from codewren.verbs.export import EXPORT, exported
 from codewren_runtime import Model, load, read_bundle
 from codewren_runtime.errors import OptionError
@@ -22,9 +22,7 @@ from codewren_runtime.files import file_sha256
 from codewren_runtime.metrics import score
 from codewren_runtime.types import Example, Prediction, Task
 
-__all__ = ["evaluate", "evaluate_alone", "evaluate_bundle", "evaluate_folder", "labels_of"]
-
-TIMED = 100  # examples timed one by one
+__all__ = ["evaluate", "evaluate_alone", "evaluate_bundle", "evaluate_folder", "task_of"]
 
 MODELS = {
     "teacher": "teacher",
@@ -38,6 +36,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score all that the run holds on `test`; `train` is for majority and the linear model.
 
+    What an embedding task is scored on, `codewren.verbs.embeddings` says; `train` is for TF-IDF.
     With `robust` also how many answers stay when names, layout, comments or sides change.
     Writes report.json, report.md and report.png; returns what report.json says.
     """
@@ -55,16 +54,17 @@ def evaluate(
     }
     if robust:
         inputs["robust"] = True
+    if task.kind == "embedding":
+        _refuse_robust(robust=robust)
+        inputs["soft_labels"] = _hash_of(run.path("soft_labels.json"))
     step = Step("evaluate", run.path("report.json"), inputs)
     if done := run.finished(step):
         return done
-    rows = _baselines(run, task, test, train) if train else []
-    for name, title in MODELS.items():
-        if name in present:
-            rows.append(evaluate_folder(run.reporter, run.path(name), title, test))
-    if bundle is not None:
-        quant = read_marker(run.path(EXPORT))["quant"]
-        rows.append(evaluate_bundle(run.reporter, bundle, f"bundle, {quant}", test))
+    of_kind = embedding_rows if task.kind == "embedding" else _rows
+    quant = read_marker(run.path(EXPORT))["quant"] if bundle else ""
+    rows = of_kind(run, task, test, train, bundle, f"bundle, {quant}")
+    if not rows:
+        raise OptionError(f"{run.folder}: no model there yet; run finetune or distill, then export")
     data = report_data(task, rows, test)
     if robust:
         models = {run.path(name): title for name, title in MODELS.items() if name in present}
@@ -72,12 +72,31 @@ def evaluate(
     return write_report(run, step, data)
 
 
-def labels_of(run: Run, bundle: Path | None) -> tuple[str, ...] | None:
-    """Label names to read the test rows with: the bundle's, or the run's."""
+def _rows(
+    run: Run, task: Task, test: Dataset, train: Dataset | None, bundle: Path | None, name: str
+) -> list[Row]:
+    """The baselines on `train` if given, then all that the run holds; `name` is the bundle's."""
+    rows = _baselines(run, task, test, train) if train else []
+    for folder, title in MODELS.items():
+        if run.path(f"{folder}/metrics.json").is_file():
+            rows.append(evaluate_folder(run.reporter, run.path(folder), title, test))
     if bundle is not None:
-        return read_bundle(bundle).manifest.task.labels
-    task = run.task()
-    return task.labels if task is not None else None
+        rows.append(evaluate_bundle(run.reporter, bundle, name, test))
+    return rows
+
+
+def task_of(run: Run, bundle: Path | None) -> Task | None:
+    """The task to read the test rows for: the bundle's, or the run's."""
+    return run.task() if bundle is None else read_bundle(bundle).manifest.task
+
+
+def _refuse_robust(*, robust: bool) -> None:
+    if robust:
+        raise OptionError("--robust counts answers that stay; embeddings have none, leave it out")
+
+
+def _hash_of(path: Path) -> str | None:
+    return file_sha256(path) if path.is_file() else None
 
 
 def evaluate_alone(
@@ -85,6 +104,9 @@ def evaluate_alone(
 ) -> dict[str, Any]:
     """The report of one bundle without a run; needs the base install, with `robust` also `scan`."""
     task = read_bundle(bundle).manifest.task
+    if task.kind == "embedding":
+        _refuse_robust(robust=robust)
+        return report_data(task, [bundle_row(reporter, bundle, "bundle", Trial(test))], test)
     data = report_data(task, [evaluate_bundle(reporter, bundle, "bundle", test)], test)
     if robust:
         add_consistency(reporter, data, {bundle: "bundle"}, test)
@@ -120,10 +142,10 @@ def evaluate_folder(reporter: Reporter, folder: Path, title: str, test: Dataset)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        latency = _p50(lambda example: logits_of(classifier, [example]), test.examples)
+        latency = p50(lambda example: logits_of(classifier, [example]), test.examples)
     finally:
         torch.set_num_threads(threads)
-    size = sum(path.stat().st_size for path in _shipped(folder))
+    size = shipped(folder)
     return Row(title, score(logits, _labels(test)), size, latency)
 
 
@@ -142,7 +164,7 @@ def evaluate_bundle(reporter: Reporter, path: Path, title: str, test: Dataset) -
             return model.predict(example.text)
         return model.predict_pair(example.text, example.text2)
 
-    latency = _p50(one, test.examples)
+    latency = p50(one, test.examples)
     return Row(title, score(answers, _labels(test), predicted), path.stat().st_size, latency)
 
 
@@ -164,27 +186,8 @@ def _baselines(run: Run, task: Task, test: Dataset, train: Dataset) -> list[Row]
     return [Row(made.name, made.scores, made.bytes, made.latency_ms) for made in (simplest, linear)]
 
 
-def _p50(call: Callable[[Example], object], examples: Sequence[Example]) -> float:
-    """Median milliseconds of one call, after a few to warm up."""
-    stride = max(1, len(examples) // TIMED)
-    chosen = examples[::stride][:TIMED]
-    for example in chosen[:5]:
-        call(example)
-    times = []
-    for example in chosen:
-        begin = time.perf_counter()
-        call(example)
-        times.append(time.perf_counter() - begin)
-    return median(times) * 1000
-
-
 def _labels(test: Dataset) -> NDArray[np.int64]:
     labels = [example.label for example in test.examples]
     if any(label is None for label in labels):
         raise OptionError(f"{test.path}: evaluate needs a label on every row")
     return np.asarray(labels, dtype=np.int64)
-
-
-def _shipped(folder: Path) -> list[Path]:
-    """The weights and the tokenizer: what a user would have to ship."""
-    return [*folder.glob("*.safetensors"), *folder.glob("tokenizer.json"), folder / "config.json"]

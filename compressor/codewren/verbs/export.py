@@ -114,7 +114,7 @@ def _trained_for(student: Path) -> Quant | None:
 def _student(run: Run) -> Exportable:
     """The run's student and the samples beside it."""
     from codewren_distill.classifier import load_classifier
-    from codewren_distill.models import SiameseModel
+    from codewren_distill.models import EmbeddingModel, SequenceModel, SiameseModel
     from codewren_export import Exportable
 
     folder = run.path("student")
@@ -122,14 +122,16 @@ def _student(run: Run) -> Exportable:
     lines = (folder / SAMPLES).read_text().splitlines()
     model = student.model
     head = model.head if isinstance(model, SiameseModel) else None
+    embedding = isinstance(model, EmbeddingModel)
+    pooling = model.pooling if isinstance(model, EmbeddingModel) else "mean"
     return Exportable(
         task=student.task,
         architecture=read_architecture(run),
-        kind="sequence" if head is None else "siamese",
+        kind="embedding" if embedding else "sequence" if head is None else "siamese",
         model=student.core,
         head=head,
         tokenizer_json=(folder / "tokenizer.json").read_text(encoding="utf-8"),
         sample_texts=[Example(*json.loads(line)) for line in lines],
-        pooling="mean" if head is None else head.pooling,
-        ngrams=None if isinstance(model, SiameseModel) else model.ngrams,
+        pooling=pooling if head is None else head.pooling,
+        ngrams=model.ngrams if isinstance(model, SequenceModel) else None,
     )

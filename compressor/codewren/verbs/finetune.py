@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
-from codewren.verbs.training import Watch, draw_curves, finished_training, fresh_student
+from codewren.verbs.training import (
+    PRETRAINED,
+    Watch,
+    draw_curves,
+    finished_training,
+    fresh_student,
+    pretrained_in,
+)
 from codewren_distill.settings import FreshStudent, Supervision
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import read_small
@@ -57,7 +64,8 @@ def finetune(
 ) -> dict[str, Any]:
     """Train `source` on labelled `data` into `run/into/`; returns what its metrics.json says.
 
-    `valid` are labelled rows for early stopping; without, `supervision` may hold some out.
+    The control starts from the run's pre-trained encoder where the student does. `valid` are
+    labelled rows for early stopping; without, `supervision` may hold some out.
     """
     from codewren_distill.teachers import classifier_hash
     from codewren_distill.train import discard_state
@@ -65,10 +73,14 @@ def finetune(
 
     supervision = supervision or Supervision()
     origin = classifier_hash(source.checkpoint) if source.checkpoint else None
+    pretrained = None
+    if into == "control" and source.architecture is not None:
+        pretrained = pretrained_in(run, source.architecture, task, source.fresh)
     inputs = {
         "data": data.sha256,
         "task": task.to_json(),
         "source": asdict(source),
+        "pretrained": pretrained,
         "checkpoint": origin,
         "training": training.to_json(),
         "supervision": asdict(supervision),
@@ -80,7 +92,8 @@ def finetune(
         return done
     if run.force:
         discard_state(folder)
-    classifier = _build(data, task, source, training.seed)
+    start = None if pretrained is None else run.path(PRETRAINED)
+    classifier = _build(data, task, source, training.seed, start)
     examples, held_out = _rows(data, valid, supervision, training.seed)
     run.set_task(task)
     with Watch(run.reporter, step.title) as watch:
@@ -122,7 +135,9 @@ def _rows(
     return hold_out(data.examples, supervision.valid_share, seed)
 
 
-def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classifier:
+def _build(
+    data: Dataset, task: Task, source: ModelSource, seed: int, pretrained: Path | None
+) -> Classifier:
     if source.checkpoint is not None:
         from codewren_distill.teachers import new_from_checkpoint
 
@@ -132,7 +147,7 @@ def _build(data: Dataset, task: Task, source: ModelSource, seed: int) -> Classif
             source.checkpoint, task, source.max_length, source.pair_encoding, seed, source.data_flow
         )
     assert source.architecture is not None  # ModelSource has seen to it
-    return fresh_student(source.architecture, task, data, source.fresh, seed)
+    return fresh_student(source.architecture, task, data, source.fresh, seed, pretrained)
 
 
 def read_shape(path: Path) -> Architecture:

@@ -47,7 +47,7 @@ def import_published(
     with run.reporter.step(step.title, 1) as bar:
         step.marker.unlink(missing_ok=True)
         save_classifier(classifier, student)
-        keep_samples(run, data)
+        keep_samples(run, data, classifier.task)
         bar.advance()
     return step.finish(
         {"parameters": classifier.parameters, "sha256": classifier_hash(str(student))}

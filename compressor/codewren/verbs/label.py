@@ -1,4 +1,4 @@
-"""label: soft labels on unlabelled code, by teachers or from a file, cached."""
+"""label: soft labels (or embeddings) on unlabelled code, by teachers or from a file, cached."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
+from codewren.verbs.search import read_architecture
 from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.files import file_sha256, sha256_of
 from codewren_runtime.types import Task
@@ -17,9 +18,10 @@ from codewren_runtime.types import Task
 if TYPE_CHECKING:
     from codewren_distill.soft_labels import SoftLabels
 
-__all__ = ["SOFT_LABELS", "LabelSource", "label"]
+__all__ = ["SOFT_LABELS", "STATES", "LabelSource", "label"]
 
 SOFT_LABELS = "soft_labels.safetensors"
+STATES = "teacher_states.safetensors"
 PARTS = "labelling"  # one file per teacher, while several are at work
 
 
@@ -28,18 +30,29 @@ class LabelSource:
     """Where soft labels come from: finished teachers (none: the run's own), or a file.
 
     `id` is the field of the data rows that the file names them by; None: by content hash.
+    With `states`, what the layers of a teacher make of each text is kept too.
+    `pooling` is of an embedding task: which of an encoder's tokens its embedding is made of.
     """
 
     teachers: tuple[str, ...] = ()
     soft_labels: Path | None = None
     id: str | None = None
     max_length: int = 400
+    states: bool = False
+    pooling: Literal["mean", "first"] = "mean"
 
     def __post_init__(self) -> None:
         if self.teachers and self.soft_labels is not None:
             raise OptionError("label: give either teachers or a file of soft labels")
         if self.id is not None and self.soft_labels is None:
             raise OptionError("label: ids are of soft labels; name their file with --soft-labels")
+        if self.states and (self.soft_labels is not None or len(self.teachers) > 1):
+            raise OptionError(
+                "label: states are those of one teacher whose layers can be seen, not of a file of "
+                "answers or of several; leave out --states, hidden_weight and relation_weight"
+            )
+        if self.pooling not in ("mean", "first"):
+            raise OptionError(f"pooling is mean or first, not {self.pooling!r}")
 
     @property
     def is_run(self) -> bool:
@@ -55,25 +68,45 @@ def label(
     *,
     whole: Dataset | None = None,
 ) -> dict[str, Any]:
-    """Write `run/soft_labels.safetensors` for `data`, a sample of `whole`."""
+    """Write `run/soft_labels.safetensors` for `data`, a sample of `whole`.
+
+    With `source.states`, `run/teacher_states.safetensors` too, for `run/architecture.json`.
+    """
     source = source or LabelSource()
+    if task.kind == "embedding" and (len(source.teachers) > 1 or source.soft_labels is not None):
+        raise OptionError("label: embeddings come from one teacher; name it with --teacher")
+    if task.kind == "embedding" and source.states:
+        raise OptionError("label: states are for tasks with labels; leave out --states")
     names = source.teachers or (str(run.path("teacher")),)
     if source.is_run and not run.path("teacher/metrics.json").is_file():
         raise OptionError(
             f"{names[0]}: no finished teacher there; run finetune, or name one with --teacher"
         )
+    if source.states:
+        _states(run, data, task, names[0], source.max_length)
+    return _soft_labels(run, data, task, source, names, whole)
+
+
+def _soft_labels(
+    run: Run,
+    data: Dataset,
+    task: Task,
+    source: LabelSource,
+    names: Sequence[str],
+    whole: Dataset | None,
+) -> dict[str, Any]:
     hashes = _hashes(names, source)
     identity = hashes[0] if len(hashes) == 1 else sha256_of(hashes)
-    step = Step(
-        "label",
-        run.path("soft_labels.json"),
-        {
-            "data": data.sha256,
-            "task": task.to_json(),
-            "teacher": identity,
-            "max_length": source.max_length,
-        },
-    )
+    inputs: dict[str, Any] = {
+        "data": data.sha256,
+        "task": task.to_json(),
+        "teacher": identity,
+        "max_length": source.max_length,
+    }
+    if task.kind == "embedding":
+        inputs["pooling"] = source.pooling
+        identity = sha256_of([identity, source.max_length, source.pooling])
+    step = Step("label", run.path("soft_labels.json"), inputs)
     path, left = run.path(SOFT_LABELS), step.result()
     unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
     if unchanged and (done := run.finished(step)):
@@ -84,20 +117,51 @@ def label(
     if source.soft_labels is not None:
         soft = _from_file(run, data, task, source.soft_labels, identity, whole)
     elif len(names) == 1:
-        soft = _by_teacher(run, data, task, names[0], identity, source.max_length, path)
+        soft = _by_teacher(run, data, task, names[0], identity, source, path)
     else:
-        soft = _by_teachers(run, data, task, names, hashes, source.max_length)
+        soft = _by_teachers(run, data, task, names, hashes, source)
         soft.teacher = identity
         soft.save(path)
-    matrix = soft.matrix(data.examples)
-    shares = {
-        name: float((matrix.argmax(1) == index).mean()) for index, name in enumerate(task.labels)
-    }
-    done = step.finish(
-        {"examples": len(data.examples), "predicted": shares, "sha256": file_sha256(path)}
-    )
+    summary = _summary(soft, data, names[0])
+    done = step.finish({"examples": len(data.examples), **summary, "sha256": file_sha256(path)})
     shutil.rmtree(run.path(PARTS), ignore_errors=True)
     return done
+
+
+def _states(run: Run, data: Dataset, task: Task, name: str, max_length: int) -> None:
+    from codewren_distill.states import record_states
+    from codewren_distill.teachers import classifier_hash, load_teacher
+
+    identity, path = classifier_hash(name), run.path(STATES)
+    depth = read_architecture(run).num_layers
+    inputs = {
+        "data": data.sha256,
+        "teacher": identity,
+        "max_length": max_length,
+        "student_layers": depth,
+    }
+    step = Step("label states", run.path("teacher_states.json"), inputs)
+    left = step.result()
+    unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
+    if unchanged and run.finished(step):
+        return
+    if run.force:
+        path.unlink(missing_ok=True)
+    teacher = load_teacher(name, task, max_length)
+    texts = list(dict.fromkeys(text for one in data.examples for text in one.taught))
+    with run.reporter.step(step.title, len(texts)) as bar:
+        found = record_states(teacher, identity, texts, depth, path, advance=bar.advance)
+    step.finish({"texts": len(texts), "layers": list(found.layers), "sha256": file_sha256(path)})
+
+
+def _summary(soft: SoftLabels, data: Dataset, teacher: str) -> dict[str, Any]:
+    """What label says of its work: each label's share, or whose embeddings they are."""
+    if not soft.labels:
+        width = next(iter(soft.logits.values())).size
+        return {"texts": len(soft.logits), "width": width, "teacher": teacher}
+    answers = soft.matrix(data.examples).argmax(1)
+    shares = {name: float((answers == index).mean()) for index, name in enumerate(soft.labels)}
+    return {"predicted": shares}
 
 
 def _hashes(names: Sequence[str], source: LabelSource) -> list[str]:
@@ -125,15 +189,17 @@ def _from_file(
 
 
 def _by_teacher(
-    run: Run, data: Dataset, task: Task, name: str, identity: str, max_length: int, path: Path
+    run: Run, data: Dataset, task: Task, name: str, identity: str, source: LabelSource, path: Path
 ) -> SoftLabels:
+    from codewren_distill.embeddings import each_text
     from codewren_distill.labelling import label_examples
     from codewren_distill.teachers import load_teacher
 
-    classifier = load_teacher(name, task, max_length)
+    classifier = load_teacher(name, task, source.max_length, source.pooling)
     run.set_task(task)
-    with run.reporter.step("label", len(data.examples)) as bar:
-        return label_examples(classifier, identity, data.examples, path, advance=bar.advance)
+    rows = each_text(data.examples) if task.kind == "embedding" else data.examples
+    with run.reporter.step("label", len(rows)) as bar:
+        return label_examples(classifier, identity, rows, path, advance=bar.advance)
 
 
 def _by_teachers(
@@ -142,7 +208,7 @@ def _by_teachers(
     task: Task,
     names: Sequence[str],
     hashes: Sequence[str],
-    max_length: int,
+    source: LabelSource,
 ) -> SoftLabels:
     """One teacher after the other, so that one is in memory; each resumes in a file of its own."""
     from codewren_distill.soft_labels import mean_of
@@ -150,7 +216,7 @@ def _by_teachers(
     parts = run.path(PARTS)
     return mean_of(
         [
-            _by_teacher(run, data, task, name, key, max_length, parts / f"{key}.safetensors")
+            _by_teacher(run, data, task, name, key, source, parts / f"{key}.safetensors")
             for name, key in zip(names, hashes, strict=True)
         ]
     )

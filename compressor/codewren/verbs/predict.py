@@ -19,7 +19,7 @@ MAX_BYTES = 50_000_000
 def predict_files(bundle: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
     """One answer per file, or per two files for a pair model."""
     model = load(bundle)
-    if model.task.kind == "single":
+    if model.task.kind != "pair":  # one of embeddings says itself what it is for
         return [_answer(model, (path,)) for path in files]
     if len(files) % 2:
         raise OptionError(

@@ -88,10 +88,14 @@ def search_architecture(
     from codewren.search.ranking import pose
     from codewren.verbs.finalists import FinalistSettings, choose
 
+    if settings.ngrams and task.kind != "single":
+        raise OptionError("ngrams are for single texts with labels; leave them out")
     budget, space = settings.budget(len(task.labels)), load_space(settings.space)
     model = _latency_model(settings)
     if model is not None and budget.latency_ms is not None:
         budget = replace(budget, latency_margin=model.p90_error)
+    if settings.finalists and task.kind == "embedding":
+        raise OptionError("finalists are compared by their labels, and an embedding has none")
     if settings.finalists and data is None:
         raise OptionError("finalists train on labelled rows: name them with --data")
     inputs = asdict(settings) | {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from codewren.data import Dataset
 from codewren.plots import line_plot
 from codewren.progress import Bar, Reporter
-from codewren.run_directory import Run, Step
+from codewren.run_directory import Run, Step, read_marker
+from codewren_runtime.errors import OptionError
 from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
@@ -19,9 +20,17 @@ if TYPE_CHECKING:
     from codewren_distill.settings import FreshStudent
     from codewren_distill.training import Progress
 
-__all__ = ["Watch", "draw_curves", "finished_training", "fresh_student"]
+__all__ = [
+    "PRETRAINED",
+    "Watch",
+    "draw_curves",
+    "finished_training",
+    "fresh_student",
+    "pretrained_in",
+]
 
 SMOOTHING = 0.98
+PRETRAINED = "pretrained"  # folder of the run
 
 
 class Watch:
@@ -65,21 +74,64 @@ class Watch:
         self._step = progress.step
 
 
+def pretrained_in(
+    run: Run, architecture: Architecture, task: Task, fresh: FreshStudent
+) -> str | None:
+    """The sha256 of the run's pre-trained encoder; None if there is none to start from.
+
+    Raises OptionError if it is another architecture's, reads another text, or was changed.
+    """
+    from codewren_distill.teachers import classifier_hash
+
+    folder = run.path(PRETRAINED)
+    if fresh.from_scratch or not (folder / "metrics.json").is_file():
+        return None
+    left = read_marker(folder / "metrics.json")
+    remedy = "run pretrain again, or leave it aside with --from-scratch"
+    if left["inputs"]["architecture"] != architecture.to_json():
+        raise OptionError(f"{folder}: was pre-trained with another architecture; {remedy}")
+    normalisation = left["inputs"]["normalisation"]
+    if normalisation != task.normalisation:
+        raise OptionError(
+            f"{folder}: was pre-trained on {normalisation} text, the task is on "
+            f"{task.normalisation}; {remedy}"
+        )
+    if left["sha256"] != classifier_hash(str(folder)):
+        raise OptionError(f"{folder}: was changed since it was written; {remedy}")
+    return str(left["sha256"])
+
+
 def fresh_student(
-    architecture: Architecture, task: Task, data: Dataset, fresh: FreshStudent, seed: int
+    architecture: Architecture,
+    task: Task,
+    data: Dataset,
+    fresh: FreshStudent,
+    seed: int,
+    pretrained: Path | None = None,
 ) -> Classifier:
-    """An untrained student with a tokenizer (and, if asked, embeddings) from the data's texts."""
+    """A student that has not learnt the task yet.
+
+    Its tokenizer, and its encoder, are those of the folder `pretrained`; without one the
+    tokenizer, and if asked the embeddings, are made of the data's texts.
+    """
     from codewren_distill.memory import texts_of
     from codewren_distill.student import build_student
     from codewren_distill.vocabulary import train_tokenizer
 
+    if pretrained is not None:
+        from codewren_distill.pretraining import start_from
+
+        tokenizer = (pretrained / "tokenizer.json").read_text(encoding="utf-8")
+        student = build_student(architecture, task, tokenizer, seed, fresh)
+        start_from(student, pretrained)
+        return student
     texts = texts_of(data.examples)
     tokenizer = train_tokenizer(texts, architecture.vocab_size, task.normalisation)
     student = build_student(architecture, task, tokenizer, seed, fresh)
     if fresh.embeddings == "cooccurrence":
         from codewren_distill.cooccurrence import initialise_embeddings
 
-        initialise_embeddings(student, texts, seed)
+        initialise_embeddings(student.core, student.text.tokenizer, texts, seed)
     return student
 
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from codewren_runtime.bundle import Bundle, Manifest
+from codewren_runtime.types import TaskKind
 
 __all__ = ["card", "licence_line", "limits", "summary"]
 
 LONGEST = 200
+DOES: Mapping[TaskKind, str] = {
+    "single": "judges a piece of code",
+    "pair": "compares two pieces of code",
+    "embedding": "gives vectors of code and of queries, to search by",
+}
 
 
 def summary(bundle: Bundle) -> str:
     """One line: what the model answers, and how small it is."""
     task = bundle.manifest.task
-    does = "compares two pieces of code" if task.kind == "pair" else "judges a piece of code"
+    does = DOES[task.kind]
+    labels = f" ({_listed(task.labels)})" if task.labels else ""
     size = f"{bundle.size_bytes / 1e6:.1f} MB"
-    return f"{_line(task.name)}: a model of {size} that {does} ({_listed(task.labels)})"
+    return f"{_line(task.name)}: a model of {size} that {does}{labels}"
 
 
 def card(bundle: Bundle, title: str, usage: str, licence: str | None) -> str:
@@ -51,6 +58,8 @@ def limits(manifest: Manifest) -> list[str]:
         + "; on code unlike those rows they promise nothing."
         if calibration
         else "Probabilities are not calibrated: 90 % does not mean right nine times of ten."
+        if manifest.task.labels
+        else "A cosine is no probability: only which of two texts is nearer means something."
     )
     window = f"{manifest.architecture.max_length:,} tokens"
     reach = {
@@ -77,7 +86,7 @@ def _figures(bundle: Bundle) -> list[tuple[str, str]]:
     rows: list[tuple[str, object]] = [
         ("task", task.name),
         ("input", "two texts" if task.kind == "pair" else "one text"),
-        ("labels", _listed(task.labels)),
+        ("labels", _listed(task.labels) if task.labels else f"none: {task.kind}"),
         ("bytes", f"{bundle.size_bytes:,}"),
         ("window", f"{manifest.architecture.max_length:,} tokens, {manifest.long_inputs}"),
         ("temperature", decision.temperature),

@@ -32,6 +32,14 @@ const {{ label, probability }} = await model.predictPair(code, other);
 const [first, second] = [await model.embed(code), await model.embed(other)];
 await model.compare(first, second);
 ```"""
+VECTOR = """```js
+import {{ load }} from "{name}";
+
+const model = await load();
+const [code, query] = [await model.embed("int f(void) {{ return 0; }}"), await model.embed("zero")];
+const cosine = code.reduce((sum, value, i) => sum + value * query[i], 0); // unit length
+```"""
+USAGE = {"single": ONE, "pair": TWO, "embedding": VECTOR}
 INSTALL = """
 
 It runs on `onnxruntime-node` in Node and on `onnxruntime-web` (WebAssembly, CPU) in a browser; \
@@ -49,7 +57,7 @@ Python's."""
 
 def write_npm(bundle: Bundle, name: str, version: str, licence: str | None, folder: Path) -> None:
     """Fill `folder` with a package that `npm pack`, `npm publish` and `npm install` take."""
-    usage = (ONE if bundle.manifest.task.kind == "single" else TWO) + INSTALL
+    usage = USAGE[bundle.manifest.task.kind] + INSTALL
     write_files(
         folder,
         {

@@ -14,6 +14,7 @@ from codewren_export.packages.folders import template, write_files
 from codewren_export.packages.javascript import sources
 from codewren_export.packages.node_modules import node_modules
 from codewren_runtime.bundle import Bundle
+from codewren_runtime.errors import OptionError
 
 __all__ = ["IMPORTS", "write_web"]
 
@@ -42,7 +43,15 @@ VERBS = {"single": "Judge", "pair": "Compare"}
 
 
 def write_web(bundle: Bundle, name: str, version: str, licence: str | None, folder: Path) -> None:
-    """Fill `folder` with the page titled `name`; OptionError where npm does not answer."""
+    """Fill `folder` with the page titled `name`.
+
+    Raises OptionError for a model of embeddings, or where npm does not answer.
+    """
+    if bundle.manifest.task.kind == "embedding":
+        raise OptionError(
+            f"{bundle.path}: gives embeddings, and a page judges code; make a wheel or an npm "
+            "package"
+        )
     with as_file(template("web")) as project:
         vendor = _vendor(node_modules(project))
     ours = {file: template(f"web/{file}").read_bytes() for file in ("page.js", "style.css")}

@@ -38,6 +38,17 @@ are compared; `{name}.predict_many(pairs)` judges many, lazily; `{name}.model()`
 itself."""
 
 
+VECTOR = """```python
+import {name}
+
+code = {name}.embed("int f(void) {{ return 0; }}")
+print(code @ {name}.embed("return nothing"))  # the cosine: vectors have unit length
+```
+
+`{name}.model()` is the model itself."""
+USAGE = {"single": ONE, "pair": TWO, "embedding": VECTOR}
+
+
 def write_wheel(bundle: Bundle, name: str, version: str, licence: str | None, folder: Path) -> None:
     """Build `folder`/NAME-VERSION-py3-none-any.whl.
 
@@ -59,7 +70,7 @@ def _sources(
     bundle: Bundle, name: str, version: str, licence: str | None
 ) -> dict[str, bytes | str]:
     kind = bundle.manifest.task.kind
-    usage = (ONE if kind == "single" else TWO).format(name=name)
+    usage = USAGE[kind].format(name=name)
     module = template(f"wheel/{kind}.py.txt").read_text(encoding="utf-8")
     fill = {"@name@": name, "@version@": version, "@summary@": _docstring(summary(bundle))}
     for mark, value in fill.items():

@@ -1,31 +1,14 @@
-"""The hand-made bundles of the runtime's tests, and a small labelled set of C functions."""
+"""A small labelled set of C functions."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from codewren_runtime import load
-
-RUNTIME = Path(__file__).parents[2] / "runtime" / "conftest.py"
-
-
-def _runtime_fixtures() -> Any:
-    spec = importlib.util.spec_from_file_location("runtime_fixtures", RUNTIME)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_fixtures = _runtime_fixtures()
-tokenizer_json, parts_of, wren = _fixtures.tokenizer_json, _fixtures.parts_of, _fixtures.wren
 
 NAMES = ("len", "size", "buf", "ptr", "ctx", "node", "head", "tail", "best", "last")
 FUNCTIONS = [

@@ -15,7 +15,7 @@ COMMANDS = {command.name: command.callback for command in app.registered_command
 VERBS = {
     "calibrate", "search", "finetune", "label", "distill", "import", "export",
     "predict", "evaluate", "inspect", "package", "run", "demo", "lsp", "scan", "attack", "bench",
-    "augment",
+    "augment", "pretrain",
 }  # fmt: skip
 
 

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-RUNTIME = Path(__file__).parents[2] / "runtime" / "conftest.py"
 PATIENCE = 60.0
-
-
-def _runtime_fixtures() -> Any:
-    spec = importlib.util.spec_from_file_location("runtime_fixtures", RUNTIME)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-# The hand-made bundles of the runtime's tests.
-_fixtures = _runtime_fixtures()
-tokenizer_json, parts_of, wren = _fixtures.tokenizer_json, _fixtures.parts_of, _fixtures.wren
 
 
 class Editor:

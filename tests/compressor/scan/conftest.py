@@ -1,8 +1,7 @@
-"""Small trees, and the hand-made bundles of the runtime's tests."""
+"""Small trees."""
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,21 +12,6 @@ import pytest
 
 from codewren.progress import Silent
 from codewren.verbs.scan import ScanResult, ScanSettings, scan
-
-RUNTIME = Path(__file__).parents[2] / "runtime" / "conftest.py"
-
-
-def _runtime_fixtures() -> Any:
-    spec = importlib.util.spec_from_file_location("runtime_fixtures", RUNTIME)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_fixtures = _runtime_fixtures()
-tokenizer_json, parts_of, wren = _fixtures.tokenizer_json, _fixtures.parts_of, _fixtures.wren
 
 SOURCES = {
     "src/one.c": "int first(int a)\n{\n  return a + 1;\n}\n\nint second(void) { return 2; }\n",

@@ -25,6 +25,7 @@ CORPUS = [inspect.getsource(module) for module in (argparse, inspect, subprocess
         (Architecture(2000, 128, 3, 4, 96, 64), "pair", 2, 8),
         (Architecture(1000, 64, 2, 2, 320, 400), "pair", 3, 16),
         (Architecture(1500, 144, 4, 8, 64, 128, 64, 2), "single", 2, 8),
+        (Architecture(1000, 96, 2, 2, 64, 128), "embedding", 0, 8),
     ],
 )
 def test_predicted_bytes_are_those_of_the_real_bundle_and_on_the_safe_side(
@@ -53,7 +54,7 @@ def test_predicted_bytes_are_those_of_the_real_bundle_and_on_the_safe_side(
         Exportable(
             task=task,
             architecture=architecture,
-            kind="siamese" if siamese else "sequence",
+            kind="siamese" if siamese else "sequence" if kind == "single" else "embedding",
             model=student.core,
             head=student.model.head if isinstance(student.model, SiameseModel) else None,
             tokenizer_json=tokenizer,

@@ -102,6 +102,8 @@ def bundle_of(
         normalisation: Normalisation = "structure",
     ) -> Path:
         bundle = read_bundle(exported(kind, quant))
+        if kind == "embedding":
+            return exported(kind, quant)
         margins = sorted(_margins(exported(kind, quant), functions[:100]))
         # Between two answers: on one, the last bit of a logit would decide.
         middle = sum(margins[len(margins) // 2 - 1 :][:2]) / 2

@@ -108,7 +108,7 @@ def test_odd_and_long_texts_are_judged_as_in_python(
     same(in_node(bundle, rows), bundle, rows)
 
 
-@pytest.mark.parametrize("kind", ["single", "pair"])
+@pytest.mark.parametrize("kind", ["single", "pair", "embedding"])
 def test_the_package_passes_its_own_test_and_is_typed(
     kind: str,
     bundle_of: Callable[..., Path],

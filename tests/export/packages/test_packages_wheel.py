@@ -57,7 +57,7 @@ def test_its_metadata_is_valid_and_tells_of_the_model(wheel: Callable[..., Path]
     assert "tiny_model-1.2.3.dist-info/licenses/LICENSE-codewren" in names
 
 
-@pytest.mark.parametrize("kind", ["single", "pair"])
+@pytest.mark.parametrize("kind", ["single", "pair", "embedding"])
 def test_its_modules_import_nothing_but_each_other_and_what_it_needs(
     kind: str, wheel: Callable[..., Path]
 ) -> None:

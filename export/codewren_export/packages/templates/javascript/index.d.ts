@@ -3,7 +3,7 @@ export interface Manifest {
   schema: 2;
   task: {
     name: string;
-    kind: "single" | "pair";
+    kind: "single" | "pair" | "embedding";
     labels: string[];
     normalisation: "structure" | "published" | "words" | "raw";
   };
@@ -37,15 +37,15 @@ export class Model {
   readonly labels: string[];
   /** What the model's files take together. */
   readonly sizeBytes: number;
-  /** Judge one text; OptionError for a model of pairs. */
+  /** Judge one text; OptionError for another kind of model. */
   predict(code: string): Promise<Prediction>;
-  /** Judge two texts together; OptionError for a model of single texts. */
+  /** Judge two texts together; OptionError for another kind of model. */
   predictPair(code1: string, code2: string): Promise<Prediction>;
   /** Raw scores of one text, by label. */
   logits(code: string): Promise<Float32Array>;
   /** Raw scores of two texts, by label. */
   logitsPair(code1: string, code2: string): Promise<Float32Array>;
-  /** Of a model of pairs: the embedding of one text, to be kept and given to `compare`. */
+  /** The embedding of one text: for `compare`, or of unit length from an embedding model. */
   embed(code: string): Promise<Float32Array>;
   /** Of a model of pairs: judge two texts by their embeddings. */
   compare(embedding1: Float32Array, embedding2: Float32Array): Promise<Prediction>;

@@ -65,8 +65,9 @@ function checkManifest(manifest) {
   require(odd.length === 0, `field '${odd[0]}'`);
   const { task, architecture, decision, long_inputs: longInputs } = manifest;
   const { labels } = task;
-  require(task.kind === "single" || task.kind === "pair", "task.kind");
-  require(Array.isArray(labels) && labels.length > 1, "task.labels");
+  require(["single", "pair", "embedding"].includes(task.kind), "task.kind");
+  const labelled = task.kind !== "embedding";
+  require(Array.isArray(labels) && (labelled ? labels.length > 1 : !labels.length), "task.labels");
   require(new Set(labels).size === labels.length, "task.labels");
   require(["structure", "published", "words", "raw"].includes(task.normalisation), "task.normalisation");
   const { max_length: window } = architecture;

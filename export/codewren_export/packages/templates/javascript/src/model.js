@@ -6,6 +6,12 @@ import { BundleError, OptionError } from "./errors.js";
 import { Session, float32, int64 } from "./session.js";
 import { CodeTokenizer } from "./tokenizer.js";
 
+const USES = {
+  single: "judges one code at a time; use predict",
+  pair: "compares two codes; use predictPair",
+  embedding: "gives embeddings for search, no labels; use embed",
+};
+
 export class Model {
   #tokenizer;
   #text;
@@ -22,9 +28,9 @@ export class Model {
     if (made.#tokenizer.vocabSize > architecture.vocab_size) {
       throw new BundleError("tokenizer.json has more tokens than the model: export it again");
     }
-    const [output, width] = head
-      ? ["embedding", architecture.hidden_size]
-      : ["logits", task.labels.length];
+    const [output, width] = task.kind === "single"
+      ? ["logits", task.labels.length]
+      : ["embedding", architecture.hidden_size];
     made.#text = await Session.open("model.onnx", model, ["input_ids"], output, width);
     if (head) {
       const inputs = ["embedding_1", "embedding_2"];
@@ -54,24 +60,29 @@ export class Model {
 
   /** Raw scores of one text. */
   async logits(code) {
-    if (this.#head) throw new OptionError("this model compares two codes; use predictPair");
+    this.#require("single");
     return this.#read(code);
   }
 
   /** Raw scores of two texts. */
   async logitsPair(code1, code2) {
+    this.#require("pair");
     return this.#compare(await this.embed(code1), await this.embed(code2));
   }
 
-  /** The embedding of one text, to be kept and given to `compare`. */
+  /**
+   * The embedding of one text: of a model of pairs for `compare`, of an embedding model of unit
+   * length, so that the dot product of two says how alike their texts are.
+   */
   async embed(code) {
-    this.#requirePair();
+    if (this.task.kind === "embedding") return unit(await this.#read(code));
+    this.#require("pair");
     return this.#read(code);
   }
 
   /** Judge two texts by what `embed` gave for them. */
   async compare(embedding1, embedding2) {
-    this.#requirePair();
+    this.#require("pair");
     const width = this.manifest.architecture.hidden_size;
     for (const embedding of [embedding1, embedding2]) {
       if (!(embedding instanceof Float32Array) || embedding.length !== width) {
@@ -89,8 +100,8 @@ export class Model {
       : this.#tokenizer.windows(code);
   }
 
-  #requirePair() {
-    if (!this.#head) throw new OptionError("this model judges one code at a time; use predict");
+  #require(kind) {
+    if (this.task.kind !== kind) throw new OptionError(`this model ${USES[this.task.kind]}`);
   }
 
   async #read(code) {
@@ -127,6 +138,12 @@ export class Model {
     const answer = await this.#encode([bosId, vocabSize - 1, eosId]);
     if (this.#head) await this.#compare(answer, answer);
   }
+}
+
+/** The vector at length 1; zeros stay as they are. */
+function unit(vector) {
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+  return length ? vector.map((value) => value / length) : vector;
 }
 
 function mean(answers, weights) {
