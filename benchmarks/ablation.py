@@ -31,7 +31,7 @@ from codewren.data import Fields, read_examples
 from codewren.pipeline import run_recipe, sample
 from codewren.plots import new_axes, save
 from codewren.progress import Silent
-from codewren.recipe import Recipe, load_recipe
+from codewren.recipe import PretrainRecipe, Recipe, load_recipe
 from codewren.run_directory import Run, Step
 from codewren.verbs.augment import AugmentSettings, augment
 from codewren.verbs.evaluate import evaluate_bundle, evaluate_folder
@@ -45,6 +45,7 @@ from codewren_runtime.types import Architecture, Example, Task
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "clones-java.toml"
+JAVA = ROOT.parent / "shared" / "data" / "unlabelled" / "java.jsonl.gz"
 BASE = "base"
 FAILED = f"{BUNDLE}.failed"
 ROWS = {"teacher": 9_000, "students": 3_000}
@@ -71,10 +72,6 @@ def distilled(recipe: Recipe, **changes: Any) -> Recipe:
     return replace(recipe, distill=replace(recipe.distill, **changes))
 
 
-def trained(recipe: Recipe, **changes: Any) -> Recipe:
-    return replace(recipe, training=replace(recipe.training, **changes))
-
-
 def exported_as(recipe: Recipe, quant: Any) -> Recipe:
     return replace(recipe, export=replace(recipe.export, quant=quant))
 
@@ -93,8 +90,20 @@ def augmented(recipe: Recipe) -> Recipe:
     if not out.is_file():
         data = labelled(recipe.data.unlabelled, FIELDS, recipe.task.labels)
         augment(Silent(), data, FIELDS, out, AugmentSettings(copies=1, seed=recipe.seed))
-    changed = replace(recipe, data=replace(recipe.data, unlabelled=out))
-    return trained(changed, epochs=recipe.training.epochs // 2)
+    training = replace(recipe.training, epochs=recipe.training.epochs // 2)
+    return replace(recipe, data=replace(recipe.data, unlabelled=out), training=training)
+
+
+def pretrained(recipe: Recipe) -> Recipe:
+    """On other Java functions, in about as many steps as the training has."""
+    training = replace(recipe.training, epochs=3, memory=False, token_dropout=0.0)
+    return replace(recipe, pretrain=PretrainRecipe(JAVA, "code", 4_000, training=training))
+
+
+def shown_layers(recipe: Recipe, **weights: float) -> Recipe:
+    """The teacher's layers beside its answers."""
+    label = replace(recipe.label, states=True)
+    return distilled(replace(recipe, label=label), **weights)
 
 
 ARMS: dict[str, Arm] = {
@@ -108,6 +117,9 @@ ARMS: dict[str, Arm] = {
     "text: words": partial(normalised, name="words"),
     "text: as published": partial(normalised, name="published"),
     "augmentation by rewriting": augmented,
+    "pre-training": pretrained,
+    "transfer of hidden states": partial(shown_layers, hidden_weight=1.0),
+    "transfer of relations": partial(shown_layers, relation_weight=1.0),
     "int8, trained for it": partial(distilled, qat="int8"),
     "int4, rounded": partial(exported_as, quant="int4"),
     "int4, trained for it": partial(distilled, qat="int4"),

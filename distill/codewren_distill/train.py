@@ -103,9 +103,9 @@ def distill(
     """Train on the teacher's logits and save into `folder`; returns the seconds of training.
 
     With `hard_weight` that share of the loss is the cross-entropy with the examples' own labels.
-        With `qat` the student is trained for that precision, and ends with weights rounded to it.
+    With `qat` the student is trained for that precision, and ends with weights rounded to it.
     With `states` of the teacher, what `weights` say of them is added to it.
-        Of embeddings the cosines are learnt, and `loss` and `temperature` have no meaning.
+    Of embeddings the cosines are learnt, and `loss` and `temperature` have no meaning.
     """
     if soft_labels.labels != student.task.labels:
         raise DataError(
