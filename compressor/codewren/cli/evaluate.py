@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.data import DataFlags, read
+from codewren.cli.data import DataFlags, check_kind, read
 from codewren.cli.options import (
     LABEL,
     RUN,
@@ -27,6 +27,7 @@ from codewren.cli.options import (
     Text2Option,
     TextOption,
 )
+from codewren.kept import kept_bundle
 
 
 def command(
@@ -34,7 +35,11 @@ def command(
     run: RunOption = RUN,
     bundle: Annotated[
         Path | None,
-        typer.Option(help="Evaluate this bundle alone, without a run.", metavar="FILE"),
+        typer.Option(
+            help="Evaluate this bundle, or kept model, alone, without a run.",
+            metavar="FILE|NAME",
+            parser=kept_bundle,
+        ),
     ] = None,
     train: Annotated[
         Path | None,
@@ -61,18 +66,21 @@ def command(
     """Score every model of a run, or one bundle, on labelled test rows."""
     from codewren.cli.tables import show_report
     from codewren.run_directory import Run
-    from codewren.verbs.evaluate import evaluate, evaluate_alone, labels_of
+    from codewren.verbs.evaluate import evaluate, evaluate_alone, task_of
 
     output = Output(json=json, quiet=quiet)
     work = Run(run, output.reporter(), force)
-    names = labels_of(work, bundle)
+    task = task_of(work, bundle)
+    names = task.labels if task else None
     flags = DataFlags(text, label, text1, text2, id1, id2, functions, names, skip_bad_rows)
+    if task is not None:
+        check_kind(flags, bundle or run, task)
     test = read(data, flags, work.reporter)
+    seen = read(train, flags, work.reporter) if train else None
     if bundle is not None:
-        result = evaluate_alone(work.reporter, bundle, test, robust=robust)
+        result = evaluate_alone(work.reporter, bundle, test, seen, robust=robust)
     else:
         with work.locked():
-            seen = read(train, flags, work.reporter) if train else None
             result = evaluate(work, test, seen, robust=robust)
     if not output.result(result):
         show_report(output, result)

@@ -22,7 +22,7 @@ from codewren_runtime.files import file_sha256
 from codewren_runtime.metrics import score
 from codewren_runtime.types import Example, Prediction, Task
 
-__all__ = ["evaluate", "evaluate_alone", "evaluate_bundle", "evaluate_folder", "labels_of"]
+__all__ = ["evaluate", "evaluate_alone", "evaluate_bundle", "evaluate_folder", "task_of"]
 
 TIMED = 100  # examples timed one by one
 
@@ -58,7 +58,7 @@ def evaluate(
     step = Step("evaluate", run.path("report.json"), inputs)
     if done := run.finished(step):
         return done
-    rows = _baselines(run, task, test, train) if train else []
+    rows = _baselines(run.reporter, task, test, train) if train else []
     for name, title in MODELS.items():
         if name in present:
             rows.append(evaluate_folder(run.reporter, run.path(name), title, test))
@@ -72,20 +72,26 @@ def evaluate(
     return write_report(run, step, data)
 
 
-def labels_of(run: Run, bundle: Path | None) -> tuple[str, ...] | None:
-    """Label names to read the test rows with: the bundle's, or the run's."""
-    if bundle is not None:
-        return read_bundle(bundle).manifest.task.labels
-    task = run.task()
-    return task.labels if task is not None else None
+def task_of(run: Run, bundle: Path | None) -> Task | None:
+    """What the test rows are read for: the bundle's task, or the run's if it has one yet."""
+    return run.task() if bundle is None else read_bundle(bundle).manifest.task
 
 
 def evaluate_alone(
-    reporter: Reporter, bundle: Path, test: Dataset, *, robust: bool = False
+    reporter: Reporter,
+    bundle: Path,
+    test: Dataset,
+    train: Dataset | None = None,
+    *,
+    robust: bool = False,
 ) -> dict[str, Any]:
-    """The report of one bundle without a run; needs the base install, with `robust` also `scan`."""
+    """The report of one bundle without a run, with majority and the linear model of `train`.
+
+    Needs the base install; with `train` also the extra `distill`, with `robust` also `scan`.
+    """
     task = read_bundle(bundle).manifest.task
-    data = report_data(task, [evaluate_bundle(reporter, bundle, "bundle", test)], test)
+    rows = _baselines(reporter, task, test, train) if train else []
+    data = report_data(task, [*rows, evaluate_bundle(reporter, bundle, "bundle", test)], test)
     if robust:
         add_consistency(reporter, data, {bundle: "bundle"}, test)
     return data
@@ -143,7 +149,7 @@ def evaluate_bundle(reporter: Reporter, path: Path, title: str, test: Dataset) -
         return model.predict_pair(example.text, example.text2)
 
     latency = _p50(one, test.examples)
-    return Row(title, score(answers, _labels(test), predicted), path.stat().st_size, latency)
+    return Row(title, score(answers, _labels(test), predicted), model.size_bytes, latency)
 
 
 def _predictions(model: Model, examples: Sequence[Example]) -> Iterator[Prediction]:
@@ -152,11 +158,11 @@ def _predictions(model: Model, examples: Sequence[Example]) -> Iterator[Predicti
     return model.predict_many((example.text, example.text2 or "") for example in examples)
 
 
-def _baselines(run: Run, task: Task, test: Dataset, train: Dataset) -> list[Row]:
+def _baselines(reporter: Reporter, task: Task, test: Dataset, train: Dataset) -> list[Row]:
     from codewren.baselines import majority, tfidf_linear
 
     count = len(task.labels)
-    with run.reporter.step("evaluate baselines", 2) as bar:
+    with reporter.step("evaluate baselines", 2) as bar:
         simplest = majority(train.examples, test.examples, num_labels=count)
         bar.advance()
         linear = tfidf_linear(train.examples, test.examples, task.kind, seed=0, num_labels=count)
