@@ -15,7 +15,7 @@ from codewren_export.gates import (
     probability_change,
     size_gate,
 )
-from codewren_export.weights import store_weights
+from codewren_export.weights import store_weights, token_embeddings
 from codewren_runtime.types import Example
 
 
@@ -165,3 +165,26 @@ def test_int4_is_within_a_step_of_each_block(seed: int, spread: float, inputs: i
 def test_a_matrix_that_no_block_divides_takes_8_bits() -> None:
     weight = np.random.default_rng(0).normal(size=(37, 48)).astype(np.float32)
     assert store_weights(matmul(weight), 4) == store_weights(matmul(weight), 8)
+
+
+def test_embeddings_of_more_tokens_than_the_window_has() -> None:
+    tables = [
+        numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(6, 2), "words"),
+        numpy_helper.from_array(np.zeros((3, 2), np.float32), "places"),
+    ]
+    nodes = [
+        helper.make_node("Gather", ["words", "input_ids"], ["found"]),
+        helper.make_node("Add", ["found", "places"], ["sum"]),
+        helper.make_node("ReduceMean", ["sum"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "length"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        tables,
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    found = token_embeddings(model.SerializeToString())
+    assert found.tolist() == [[2 * i, 2 * i + 1] for i in range(6)]
