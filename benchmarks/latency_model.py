@@ -27,9 +27,10 @@ import numpy as np
 
 from codewren.bench.inputs import read_inputs
 from codewren.budget import Budget
+from codewren.latency.cpu import cpu_name
 from codewren.latency.measure import random_architectures
 from codewren.latency.model import LatencyModel, Measurement
-from codewren.latency.store import cpu_name, runtime_version
+from codewren.latency.store import runtime_version
 from codewren.latency.text import CHARACTERS
 from codewren.progress import Silent
 from codewren.search import load_space, search

@@ -47,6 +47,7 @@ def test_a_kept_model_fits_and_its_card_tells_its_size(name: str) -> None:
     path = MODELS / f"{name}.wren"
     assert kept_bundle(Path(name)) == path
     assert languages_of(path) == KEPT[name]
+    assert languages_of(path.parent / ".." / MODELS.name / path.name) == KEPT[name]
     size = path.stat().st_size
     assert size <= MOST_BYTES
     for page in (MODELS / f"{name}.md", MODELS / "README.md"):

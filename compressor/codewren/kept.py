@@ -15,8 +15,9 @@ KEPT: Mapping[str, tuple[str, ...]] = {"vulnerability-c": ("c",), "clones-java":
 FOLDERS = (Path(__file__).parent / "models", Path(__file__).resolve().parents[2] / "models")
 
 
-def kept_bundle(path: Path) -> Path:
+def kept_bundle(name: str | Path) -> Path:
     """The path itself, or that of the kept model which has this name."""
+    path = Path(name)
     if str(path) not in KEPT or path.exists():
         return path
     found = (folder / f"{path}.wren" for folder in FOLDERS)
@@ -25,4 +26,5 @@ def kept_bundle(path: Path) -> Path:
 
 def languages_of(bundle: Path) -> tuple[str, ...] | None:
     """The languages of a kept model; None for any other bundle, which may know all."""
-    return KEPT.get(bundle.stem) if bundle.parent in FOLDERS else None
+    is_kept = bundle.resolve().parent in {folder.resolve() for folder in FOLDERS}
+    return KEPT.get(bundle.stem) if is_kept else None

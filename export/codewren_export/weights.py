@@ -70,14 +70,27 @@ def token_embeddings(model: bytes) -> Floats:
     first = next(node for node in gathers if node.input[1] == "input_ids")
     tokens = next(w.dims[0] for w in graph.graph.initializer if w.name == first.input[0])
     widened = first.output[0].partition(":")[0]
-    del graph.graph.output[:]
-    graph.graph.output.append(helper.make_tensor_value_info(widened, TensorProto.FLOAT, None))
+    _keep_what_makes(graph.graph, widened)
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     ids = np.arange(tokens, dtype=np.int64)[np.newaxis]
     values: Floats = session.run(None, {"input_ids": ids})[0][0]
     return values
+
+
+def _keep_what_makes(graph: onnx.GraphProto, wanted: str) -> None:
+    """Nothing else is left: what reads positions would fail on more tokens than the window has."""
+    needed, kept = {wanted}, []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.append(node)
+    weights = [weight for weight in graph.initializer if weight.name in needed]
+    del graph.node[:], graph.initializer[:], graph.output[:]
+    graph.node.extend(reversed(kept))
+    graph.initializer.extend(weights)
+    graph.output.append(helper.make_tensor_value_info(wanted, TensorProto.FLOAT, None))
 
 
 Written = tuple[list[TensorProto], list[onnx.NodeProto]]

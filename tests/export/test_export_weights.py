@@ -16,7 +16,7 @@ from codewren_export.gates import (
     probability_change,
     size_gate,
 )
-from codewren_export.weights import store_weights
+from codewren_export.weights import store_weights, token_embeddings
 from codewren_runtime.types import Example
 
 
@@ -178,3 +178,26 @@ def test_the_gate_of_embeddings_goes_by_the_median_cosine() -> None:
     most[50] *= -1
     assert not cosine_gate(vectors, most).passed
     assert not cosine_gate(vectors, np.full_like(vectors, np.nan)).passed
+
+
+def test_embeddings_of_more_tokens_than_the_window_has() -> None:
+    tables = [
+        numpy_helper.from_array(np.arange(12, dtype=np.float32).reshape(6, 2), "words"),
+        numpy_helper.from_array(np.zeros((3, 2), np.float32), "places"),
+    ]
+    nodes = [
+        helper.make_node("Gather", ["words", "input_ids"], ["found"]),
+        helper.make_node("Add", ["found", "places"], ["sum"]),
+        helper.make_node("ReduceMean", ["sum"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "length"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+        tables,
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    found = token_embeddings(model.SerializeToString())
+    assert found.tolist() == [[2 * i, 2 * i + 1] for i in range(6)]

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from codewren.latency.store import cpu_name
+from codewren.latency.cpu import cpu_name
 
 __all__ = ["machine"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -56,6 +57,7 @@ for module in MODULES:
 
 def main() -> None:
     """Run the command; what a user can mend becomes one line on stderr and exit status 2."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):  # file names may hold bytes that no encoding has
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -66,10 +68,25 @@ def main() -> None:
     except OSError as error:  # what the system refuses is never a bug, wherever it does so
         name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         _refuse(f"{name}{error.strerror or error}")
+    except KeyboardInterrupt:  # before typer listens
+        _interrupted()
     except SystemExit as done:
         if done.code == INTERRUPTED:  # typer's answer to Ctrl-C
-            sys.stderr.write("compress: interrupted; the same command goes on where it was\n")
+            _interrupted()
         raise
+
+
+def _open_closed_streams() -> None:
+    """Lead those that the caller has closed (`>&-`) nowhere, so that no file takes their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def _interrupted() -> NoReturn:
+    sys.stderr.write("compress: interrupted; the same command goes on where it was\n")
+    sys.exit(INTERRUPTED)
 
 
 def _refuse(message: str) -> NoReturn:

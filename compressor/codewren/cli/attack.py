@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.data import DataFlags, read
+from codewren.cli.data import DataFlags, check_kind, read
 from codewren.cli.options import (
     LABEL,
     RUN,
@@ -30,6 +30,7 @@ from codewren.cli.options import (
     TextOption,
     language_named,
 )
+from codewren.kept import kept_bundle
 from codewren_runtime.errors import OptionError
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ if TYPE_CHECKING:
 def command(
     models: Annotated[
         list[Path],
-        typer.Argument(help="Bundles, or folders of teachers and students.", metavar="MODEL..."),
+        typer.Argument(
+            help="Bundles, names of kept models, or folders of teachers and students.",
+            metavar="MODEL...",
+            parser=kept_bundle,
+        ),
     ],
     data: DataOption,
     run: RunOption = RUN,
@@ -87,8 +92,7 @@ def command(
     targets = open_targets(models)
     names = targets[0].task.labels
     flags = DataFlags(text, label, text1, text2, id1, id2, functions, names, skip_bad_rows)
-    if flags.pair != (targets[0].task.kind == "pair"):
-        raise OptionError(f"{models[0]}: judges {targets[0].task.kind} texts, the data are not")
+    check_kind(flags, models[0], targets[0].task)
     with work.locked():
         examples = read(data, flags, work.reporter)
         sources, candidates = _sources(examples, substitutes, row_id, mlm)

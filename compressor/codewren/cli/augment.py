@@ -25,6 +25,7 @@ from codewren.cli.options import (
     TextOption,
     language_named,
 )
+from codewren.kept import kept_bundle
 
 
 def command(
@@ -33,7 +34,11 @@ def command(
     copies: Annotated[int, typer.Option(min=0, help="Rewritings of each row.")] = 1,
     attack: Annotated[
         Path | None,
-        typer.Option(help="Add what fools this bundle, or teacher or student.", metavar="MODEL"),
+        typer.Option(
+            help="Add what fools this bundle, kept model, teacher or student.",
+            metavar="MODEL",
+            parser=kept_bundle,
+        ),
     ] = None,
     queries: Annotated[int, typer.Option(min=4, help="Answers asked of it for one row.")] = 100,
     language: LanguageOption = None,

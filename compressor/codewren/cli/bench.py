@@ -10,10 +10,16 @@ import typer
 
 from codewren.cli.console import Output
 from codewren.cli.options import TEXT, JsonOption, QuietOption, SeedOption, TextOption
+from codewren.kept import kept_bundle
 
 
 def command(
-    bundles: Annotated[list[Path], typer.Argument(help="Bundles.", metavar="BUNDLE...")],
+    bundles: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Bundles, or names of kept models.", metavar="BUNDLE...", parser=kept_bundle
+        ),
+    ],
     against: Annotated[
         list[str] | None,
         typer.Option(

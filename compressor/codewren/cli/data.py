@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codewren_runtime.errors import OptionError
+
 if TYPE_CHECKING:
     from codewren.data import Dataset, Fields
     from codewren.progress import Reporter
+    from codewren_runtime.types import Task
 
-__all__ = ["DataFlags", "fields_of", "read"]
+__all__ = ["DataFlags", "check_kind", "fields_of", "read"]
 
 SHOWN = 5
 
@@ -51,6 +54,19 @@ def fields_of(flags: DataFlags) -> Fields:
         functions=flags.functions,
         id=flags.id,
     )
+
+
+def check_kind(flags: DataFlags, model: Path, task: Task) -> None:
+    """OptionError where `model` judges pairs and the options describe none, or the reverse."""
+    if flags.pair and task.kind == "single":
+        raise OptionError(
+            f"{model}: judges one code at a time; name its field with --text, and no pairs"
+        )
+    if not flags.pair and task.kind == "pair":
+        raise OptionError(
+            f"{model}: compares two codes; name their fields with --text1 and --text2, or "
+            "--id1, --id2 and --functions"
+        )
 
 
 def read(path: Path, flags: DataFlags, reporter: Reporter) -> Dataset:

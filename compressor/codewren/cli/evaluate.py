@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.data import DataFlags, read
+from codewren.cli.data import DataFlags, check_kind, read
 from codewren.cli.options import (
     LABEL,
     RUN,
@@ -28,6 +28,7 @@ from codewren.cli.options import (
     Text2Option,
     TextOption,
 )
+from codewren.kept import kept_bundle
 
 
 def command(
@@ -35,7 +36,11 @@ def command(
     run: RunOption = RUN,
     bundle: Annotated[
         Path | None,
-        typer.Option(help="Evaluate this bundle alone, without a run.", metavar="FILE"),
+        typer.Option(
+            help="Evaluate this bundle, or kept model, alone, without a run.",
+            metavar="FILE|NAME",
+            parser=kept_bundle,
+        ),
     ] = None,
     train: Annotated[
         Path | None,
@@ -69,14 +74,16 @@ def command(
     task = task_of(work, bundle)
     names = task.labels if task is not None else None
     flags = DataFlags(text, label, text1, text2, id1, id2, functions, names, skip_bad_rows)
-    if task is not None and task.kind == "embedding":
-        flags = replace(flags, label=None if flags.pair else label, labels=None, optional=True)
+    if task is not None:
+        check_kind(flags, bundle or run, task)
+        if task.kind == "embedding":
+            flags = replace(flags, label=None if flags.pair else label, labels=None, optional=True)
     test = read(data, flags, work.reporter)
+    seen = read(train, flags, work.reporter) if train else None
     if bundle is not None:
-        result = evaluate_alone(work.reporter, bundle, test, robust=robust)
+        result = evaluate_alone(work.reporter, bundle, test, seen, robust=robust)
     else:
         with work.locked():
-            seen = read(train, flags, work.reporter) if train else None
             result = evaluate(work, test, seen, robust=robust)
     if not output.result(result):
         show_report(output, result)

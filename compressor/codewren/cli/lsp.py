@@ -7,11 +7,18 @@ from typing import Annotated
 
 import typer
 
+from codewren.kept import kept_bundle
+
 
 def command(
     bundle: Annotated[
         Path | None,
-        typer.Option("--bundle", help="A bundle; the editor's settings win.", metavar="FILE"),
+        typer.Option(
+            "--bundle",
+            help="A bundle, or the name of a kept model; the editor's settings win.",
+            metavar="FILE|NAME",
+            parser=kept_bundle,
+        ),
     ] = None,
     threshold: Annotated[
         float, typer.Option("--threshold", min=0, max=1, help="Least probability to report.")

@@ -132,7 +132,7 @@ LanguagesOption = Annotated[
 BundleArgument = Annotated[
     Path,
     typer.Argument(
-        help="A bundle, or the name of a kept model.", metavar="BUNDLE", callback=kept_bundle
+        help="A bundle, or the name of a kept model.", metavar="BUNDLE", parser=kept_bundle
     ),
 ]
 

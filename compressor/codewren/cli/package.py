@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from codewren.cli.options import BundleArgument, JsonOption
 
 NEXT = {
     "wheel": "python -m pip install {out}/*.whl",
-    "npm": "npm pack {out}, or npm publish {out}",
+    "npm": "npm pack {folder}, or npm publish {folder}",
     "web": "python -m http.server --directory {out}",
 }
 
@@ -39,4 +40,7 @@ def command(
         files = result["files"]
         what = f"{out / next(iter(files))}" if len(files) == 1 else f"{out}: {len(files)} files"
         output.line(f"{what}, {result['bytes']:,} bytes")
-        output.line(f"next: {NEXT[kind].format(out=out)}")
+        # npm takes a/b for a repository, and a for a package of its registry.
+        folder = out if out.is_absolute() else f"./{out}"
+        names = {"out": quote(str(out)), "folder": quote(str(folder))}
+        output.line(f"next: {NEXT[kind].format(**names)}")

@@ -27,7 +27,7 @@ def command(
             "--bundle",
             help="A bundle, or the name of a kept model.",
             metavar="FILE|NAME",
-            callback=kept_bundle,
+            parser=kept_bundle,
         ),
     ] = Path(DEFAULT),
     label: Annotated[

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from codewren.kept import kept_bundle
 from codewren_runtime.errors import OptionError
 
 __all__ = ["SECTION", "Settings"]
@@ -55,7 +56,7 @@ def _bundle(name: str, value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise OptionError(f"settings: {name} must be the path of a bundle, not {_short(value)}")
     try:
-        return Path(value).expanduser()
+        return kept_bundle(Path(value).expanduser())
     except RuntimeError as error:
         raise OptionError(f"settings: {name} {_short(value)} names no home folder") from error
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codewren.attack import Source, attack_example
 from codewren.data import Dataset, Fields, evenly
 from codewren.data.folder import EXTENSIONS
 from codewren.data.jsonl import raw_rows
@@ -21,6 +20,9 @@ from codewren.source import Language
 from codewren.target import Target
 from codewren_runtime.files import atomic_path, file_sha256
 from codewren_runtime.types import Example
+
+if TYPE_CHECKING:
+    from codewren.attack import Source
 
 __all__ = ["AugmentSettings", "Opponent", "augment"]
 
@@ -105,6 +107,8 @@ def _fooling(
     row: int, example: Example, settings: AugmentSettings, opponent: Opponent
 ) -> Example | None:
     """The example under names that change the opponent's answer, whatever that is."""
+    from codewren.attack import attack_example
+
     code = read_code(example.text, settings.language)
     if code is None:
         return None

@@ -16,7 +16,7 @@ from codewren.bench.install import RUNTIME, TORCH, installed
 from codewren.bench.machine import machine
 from codewren.bench.timing import Predict, by_length, interleaved, ratio, threaded
 from codewren.progress import Reporter
-from codewren.search.figures import BLUE, GREY, new_figure, save_figure, tidy
+from codewren_runtime.errors import OptionError
 from codewren_runtime.files import write_json
 
 __all__ = ["BenchSettings", "bench"]
@@ -54,6 +54,8 @@ def bench(settings: BenchSettings, reporter: Reporter) -> dict[str, Any]:
     everyone = {str(path): of_bundle(path) for path in bundles}
     everyone |= {name: of_checkpoint(name, settings.max_length) for name in settings.against}
     inputs = read_inputs(settings.data, settings.field, settings.functions, settings.seed)
+    if settings.out is not None:
+        _can_write(settings.out)
     ways = {name: one.predict for name, one in everyone.items()}
     with reporter.step("latency", settings.passes * len(inputs.texts)) as bar:
         times = interleaved(ways, inputs.texts, settings.passes, settings.seed, bar)
@@ -88,6 +90,18 @@ def bench(settings: BenchSettings, reporter: Reporter) -> dict[str, Any]:
     return result
 
 
+def _can_write(out: Path) -> None:
+    """Before minutes are spent: the folder is there, and so is what draws."""
+    from codewren.search.figures import new_figure
+
+    new_figure(width=1)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+        raise OptionError(f"{out}: cannot write there ({reason}); choose another --out") from error
+
+
 def _bytes(one: Contestant, *, bundle: bool) -> dict[str, Any]:
     install = installed(RUNTIME if bundle else TORCH, runtime=bundle)
     return {"call": one.does, "model_bytes": one.model_bytes, "install": install}
@@ -116,6 +130,8 @@ def _starts(
 
 def _draw(rows: Mapping[str, Any], settings: BenchSettings) -> None:
     """Median to 95th percentile of each, and the bytes that its install takes."""
+    from codewren.search.figures import BLUE, GREY, new_figure, save_figure, tidy
+
     figure = new_figure(width=10, height=0.5 * len(rows) + 1.6)
     left, right = figure.subplots(1, 2, sharey=True)
     names = list(reversed(list(rows)))

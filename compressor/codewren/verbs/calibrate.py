@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from codewren.latency.cpu import cpu_name
 from codewren.latency.measure import random_architectures
 from codewren.latency.model import LatencyModel, Measurement, cross_validate, fit
-from codewren.latency.store import cpu_name, load_model, model_path, runtime_version, save_model
+from codewren.latency.store import load_model, model_path, runtime_version, save_model
 from codewren.progress import Reporter
 from codewren_runtime.types import Architecture
 

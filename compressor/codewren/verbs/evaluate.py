@@ -76,7 +76,7 @@ def _rows(
     run: Run, task: Task, test: Dataset, train: Dataset | None, bundle: Path | None, name: str
 ) -> list[Row]:
     """The baselines on `train` if given, then all that the run holds; `name` is the bundle's."""
-    rows = _baselines(run, task, test, train) if train else []
+    rows = _baselines(run.reporter, task, test, train) if train else []
     for folder, title in MODELS.items():
         if run.path(f"{folder}/metrics.json").is_file():
             rows.append(evaluate_folder(run.reporter, run.path(folder), title, test))
@@ -100,14 +100,23 @@ def _hash_of(path: Path) -> str | None:
 
 
 def evaluate_alone(
-    reporter: Reporter, bundle: Path, test: Dataset, *, robust: bool = False
+    reporter: Reporter,
+    bundle: Path,
+    test: Dataset,
+    train: Dataset | None = None,
+    *,
+    robust: bool = False,
 ) -> dict[str, Any]:
-    """The report of one bundle without a run; needs the base install, with `robust` also `scan`."""
+    """The report of one bundle without a run, with majority and the linear model of `train`.
+
+    Needs the base install; with `train` also the extra `distill`, with `robust` also `scan`.
+    """
     task = read_bundle(bundle).manifest.task
     if task.kind == "embedding":
         _refuse_robust(robust=robust)
         return report_data(task, [bundle_row(reporter, bundle, "bundle", Trial(test))], test)
-    data = report_data(task, [evaluate_bundle(reporter, bundle, "bundle", test)], test)
+    rows = _baselines(reporter, task, test, train) if train else []
+    data = report_data(task, [*rows, evaluate_bundle(reporter, bundle, "bundle", test)], test)
     if robust:
         add_consistency(reporter, data, {bundle: "bundle"}, test)
     return data
@@ -165,7 +174,7 @@ def evaluate_bundle(reporter: Reporter, path: Path, title: str, test: Dataset) -
         return model.predict_pair(example.text, example.text2)
 
     latency = p50(one, test.examples)
-    return Row(title, score(answers, _labels(test), predicted), path.stat().st_size, latency)
+    return Row(title, score(answers, _labels(test), predicted), model.size_bytes, latency)
 
 
 def _predictions(model: Model, examples: Sequence[Example]) -> Iterator[Prediction]:
@@ -174,11 +183,11 @@ def _predictions(model: Model, examples: Sequence[Example]) -> Iterator[Predicti
     return model.predict_many((example.text, example.text2 or "") for example in examples)
 
 
-def _baselines(run: Run, task: Task, test: Dataset, train: Dataset) -> list[Row]:
+def _baselines(reporter: Reporter, task: Task, test: Dataset, train: Dataset) -> list[Row]:
     from codewren.baselines import majority, tfidf_linear
 
     count = len(task.labels)
-    with run.reporter.step("evaluate baselines", 2) as bar:
+    with reporter.step("evaluate baselines", 2) as bar:
         simplest = majority(train.examples, test.examples, num_labels=count)
         bar.advance()
         linear = tfidf_linear(train.examples, test.examples, task.kind, seed=0, num_labels=count)

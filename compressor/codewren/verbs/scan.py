@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from codewren.progress import Reporter
 from codewren.scan.answers import Answers
@@ -191,6 +190,8 @@ def _verdict(answers: Answers, settings: ScanSettings) -> Verdict:
 def _cache(settings: ScanSettings, reporter: Reporter, stack: ExitStack) -> NoCache:
     if not settings.use_cache:
         return NoCache()
+    from platformdirs import user_cache_path  # after codewren.scan has looked whether it is there
+
     folder = settings.cache or user_cache_path("codewren", appauthor=False)
     return stack.enter_context(Cache(folder, reporter.say))
 

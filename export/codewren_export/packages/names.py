@@ -16,16 +16,23 @@ __all__ = [
     "check_version",
 ]
 
-# What a wheel brings or needs: a package of that name would hide it.
-TAKEN = {"codewren", "codewren_runtime", "numpy", "onnxruntime", "tokenizers"}
+# What a wheel brings, needs or is installed by: a package of that name would hide or replace it.
+TAKEN = {"codewren", "codewren_runtime", "numpy", "onnxruntime", "pip", "tokenizers"}
 NPM_LONGEST = 214
 TITLE_LONGEST = 100
 
 # PEP 508 and a Python identifier, both; indexes compare names without regard to case.
 PYTHON = re.compile(r"[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?")
-# The rules of validate-npm-package-name for new packages.
+# The rules of validate-npm-package-name for new packages; Node takes its own modules first.
 NPM = re.compile(r"(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*")
 NPM_REFUSED = {"node_modules", "favicon.ico"}
+NODE = {
+    "assert", "async_hooks", "buffer", "child_process", "cluster", "console", "constants", "crypto",
+    "dgram", "diagnostics_channel", "dns", "domain", "events", "fs", "http", "http2", "https",
+    "inspector", "module", "net", "os", "path", "perf_hooks", "process", "punycode", "querystring",
+    "readline", "repl", "stream", "string_decoder", "sys", "timers", "tls", "trace_events", "tty",
+    "url", "util", "v8", "vm", "wasi", "worker_threads", "zlib",
+}  # fmt: skip
 # Both PEP 440 and semver read it alike.
 VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 
@@ -39,7 +46,7 @@ def check_python_name(name: str) -> str:
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise OptionError(f"--name {name!r}: is a keyword of Python; choose another name")
-    if name in TAKEN or name in sys.stdlib_module_names:
+    if name.lower() in TAKEN | {module.lower() for module in sys.stdlib_module_names}:
         raise OptionError(f"--name {name!r}: would hide the module of that name; choose another")
     return name
 
@@ -51,6 +58,8 @@ def check_npm_name(name: str) -> str:
             f"--name {name!r}: an npm package is named by lower-case letters, digits, hyphens, "
             "dots and underscores, with @scope/ in front if wanted; try my-model"
         )
+    if name in NODE:
+        raise OptionError(f"--name {name!r}: is a module of Node's own; choose another name")
     return name
 
 

@@ -187,3 +187,22 @@ def test_bad_soft_labels_name_file_and_row(tmp_path: Path) -> None:
     done = compress(*verb, "--id", "func", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "8 examples, 0.0 % a, 100.0 % b" in done.stdout
+
+
+def test_data_of_another_kind_than_the_model(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
+    single = ("evaluate", "--data", "d.jsonl", "--bundle", "vulnerability-c")
+    line = refused(*single, "--text1", "func", "--text2", "func", cwd=tmp_path)
+    assert "judges one code at a time; name its field with --text" in line
+    line = refused("evaluate", "--data", "d.jsonl", "--bundle", "clones-java", cwd=tmp_path)
+    assert "compares two codes; name their fields with --text1" in line
+
+
+def test_bench_looks_before_it_measures(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_bytes(_jsonl(ROWS))
+    bench = ("bench", "vulnerability-c", "--data", "d.jsonl")
+    line = refused(*bench, "--out", "d.jsonl", cwd=tmp_path)
+    assert "d.jsonl: cannot write there" in line
+    line = refused("bench", "no-model", "--data", "d.jsonl", "--out", "new", cwd=tmp_path)
+    assert "no-model: no such file" in line
+    assert not (tmp_path / "new").exists()

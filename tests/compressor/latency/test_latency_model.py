@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codewren.latency.cpu import cpu_name
 from codewren.latency.model import (
     PARTS,
     LatencyModel,
@@ -16,7 +17,7 @@ from codewren.latency.model import (
     features,
     fit,
 )
-from codewren.latency.store import cpu_name, load_model, model_path, save_model
+from codewren.latency.store import load_model, model_path, save_model
 from codewren.latency.text import VOCABULARIES, token_count
 from codewren.search.cost import Shapes
 from codewren_runtime.errors import OptionError

@@ -55,6 +55,24 @@ def test_wrong_options(
     assert _untouched(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("wheel", "NumPy"), ("wheel", "pip"), ("wheel", "Json"), ("npm", "fs"), ("npm", "http2")],
+)
+def test_a_name_that_hides_another(
+    kind: str,
+    name: str,
+    refused: Callable[..., str],
+    bundle_of: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    said = refused(bundle_of("single"), "--kind", kind, "--name", name, "--out", out)
+    assert repr(name) in said
+    assert "choose another" in said
+    assert _untouched(tmp_path)
+
+
 @pytest.mark.parametrize("licence", ["my own", "MIT OR", "<script>"])
 def test_a_licence_that_is_none(
     licence: str, refused: Callable[..., str], bundle_of: Callable[..., Path], tmp_path: Path
@@ -178,3 +196,20 @@ def test_the_lock_files_name_no_host() -> None:
     templates = Path(npm.__file__).parent / "templates" / "web"
     for folder in (templates, Path(__file__).parent / "js"):
         assert '"resolved"' not in (folder / "package-lock.json").read_text()
+
+
+def test_the_next_command_names_a_folder_as_npm_and_a_shell_read_it(
+    bundle_of: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for out, told in (("mine", "./mine"), ("a b/c", "'./a b/c'"), (str(tmp_path / "d"), None)):
+        options = ["--kind", "npm", "--name", "mine", "--out", out]
+        arguments = ["compress", "package", str(bundle_of("single")), *options]
+        monkeypatch.setattr("sys.argv", arguments)
+        with pytest.raises(SystemExit) as done:
+            main()
+        assert done.value.code == 0
+        assert f"next: npm pack {told or out}, or" in capsys.readouterr().out

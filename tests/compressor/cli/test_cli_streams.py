@@ -1,0 +1,57 @@
+"""Streams that the caller has closed, and a user who has changed their mind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codewren.cli import app
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a shell's redirections")
+
+COMPRESS = f"'{sys.executable}' -m codewren"
+
+
+def shell(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
+    (folder / "a.c").write_text("int f(char *s)\n{\n  return s[0];\n}\n")
+    command = ["sh", "-c", f"{COMPRESS} {line}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("inspect vulnerability-c --json >&-", 0),
+        ("predict vulnerability-c a.c >&- 2>&- <&-", 0),
+        ("predict vulnerability-c none.c 2>&-", 2),
+        ("predict vulnerability-c - <&-", 2),
+        ("scan a.c --threshold 1 --cache cache >&- 2>&- <&-", 0),
+    ],
+)
+def test_a_closed_stream_is_no_bug(tmp_path: Path, line: str, status: int) -> None:
+    done = shell(tmp_path, line)
+    assert done.returncode == status, done
+    assert not done.stdout
+    assert len(done.stderr.splitlines()) == ("<&-" in line and "2>&-" not in line)
+
+
+def test_nothing_but_json_on_stdout_where_stderr_is_closed(tmp_path: Path) -> None:
+    done = shell(tmp_path, "scan a.c --threshold 1 --json --no-cache 2>&-")
+    assert json.loads(done.stdout)["functions"] == 1
+
+
+def test_an_interrupt_before_the_verb_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "app", interrupted)
+    with pytest.raises(SystemExit) as done:
+        app.main()
+    assert done.value.code == 130
+    assert capsys.readouterr().err.startswith("compress: interrupted")
