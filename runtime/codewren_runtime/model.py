@@ -109,8 +109,11 @@ class Model:
 
         Lazy: reads an item when its answer is asked for, and a few more for each further thread,
         so a generator may be endless. A function that returns in a later pair is not encoded
-        again while it is remembered. Raises as `predict` does.
+        again while it is remembered. Raises as `predict` does, and TypeError for one text, which is
+        none of many.
         """
+        if isinstance(items, str):
+            raise TypeError("predict_many takes many texts, not one; use predict")
         if self._head is None:
             return in_order(lambda item: self.predict(_text(item)), items, self._threads)
         remembered = _remembering(self._read)
@@ -150,7 +153,7 @@ class Model:
         """
         self._require("pair")
         width = self.manifest.architecture.hidden_size
-        if embedding1.shape != (width,) or embedding2.shape != (width,):
+        if any(getattr(e, "shape", None) != (width,) for e in (embedding1, embedding2)):
             raise ValueError(f"embeddings must have the shape ({width},), as embed gives them")
         return self._prediction(self._compare(embedding1, embedding2))
 
@@ -250,5 +253,6 @@ def _text(code: object) -> str:
 
 def _pair(item: object) -> tuple[str, str]:
     if not isinstance(item, tuple) or len(item) != 2:
-        raise TypeError(f"a pair model takes (text, text) tuples, not {type(item).__name__}")
+        kind = f"{len(item)} in one" if isinstance(item, tuple) else type(item).__name__
+        raise TypeError(f"a pair model takes (text, text) tuples, not {kind}")
     return _text(item[0]), _text(item[1])

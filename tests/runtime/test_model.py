@@ -149,6 +149,8 @@ def test_embeddings_compare_as_texts_do(pair: Model) -> None:
     assert pair.logits_pair(CODES[0], CODES[1]).shape == (len(pair.labels),)
     with pytest.raises(ValueError, match="shape"):
         pair.compare(first[:2], second)
+    with pytest.raises(ValueError, match="shape"):
+        pair.compare(first, second.tolist())
 
 
 def test_wrong_kind_of_call_names_the_right_one(single: Model, pair: Model) -> None:
@@ -177,6 +179,14 @@ def test_code_must_be_a_string(single: Model, pair: Model, code: object) -> None
 def test_pairs_must_be_pairs(pair: Model, item: object) -> None:
     with pytest.raises(TypeError):
         next(pair.predict_many([item]))  # type: ignore[list-item]
+
+
+def test_one_text_is_not_taken_for_many(single: Model, pair: Model) -> None:
+    for model in (single, pair):
+        with pytest.raises(TypeError, match="use predict"):
+            model.predict_many("int a;")
+    with pytest.raises(TypeError, match="not 3 in one"):
+        next(pair.predict_many([("a", "b", "c")]))  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("threads", [0, -1, True, 1.5, "2"])

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
+from codewren.kept import languages_of
 from codewren.lsp.documents import Document
 from codewren.lsp.engine import Engine, Finding, View
 from codewren.lsp.lines import Place
@@ -23,6 +24,7 @@ from codewren.lsp.located import Located, innermost, locate, resolve_language
 from codewren.lsp.pairs import PairEngine
 from codewren.lsp.settings import Settings
 from codewren.lsp.single import SingleEngine
+from codewren.source import Language
 from codewren.target import require_labels
 from codewren_runtime import read_bundle
 from codewren_runtime.errors import CodewrenError, OptionError
@@ -65,6 +67,7 @@ class Watch:
         """Go by these settings from now on: every open document is judged again."""
         if self._engine is None or settings.bundle != self.settings.bundle:
             self._engine = asyncio.create_task(self._load(settings.bundle))
+            self._located.clear()  # another bundle may judge other languages
         self.settings, self._told = settings, ""
         for uri in self._documents:
             self._schedule(uri, 0)
@@ -171,13 +174,22 @@ class Watch:
         known = self._located.get(document.uri)
         if known is not None and known[0] is document:
             return known[1]
-        language = resolve_language(document.language_id, document.uri)
+        language = self._judged(document)
         functions: list[Located] = []
         if document.text is not None and language is not None:
             functions = await self._run(locate, document.text, language)
         if self._documents.get(document.uri) is document:
             self._located[document.uri] = document, functions
         return functions
+
+    def _judged(self, document: Document) -> Language | None:
+        """The document's language, if it is one that the bundle was made for."""
+        language, bundle = (
+            resolve_language(document.language_id, document.uri),
+            self.settings.bundle,
+        )
+        own = None if bundle is None else languages_of(bundle)
+        return language if own is None or language in own else None
 
     async def _load(self, bundle: Path | None) -> Engine | None:
         try:

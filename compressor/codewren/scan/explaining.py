@@ -18,6 +18,7 @@ from codewren_runtime.errors import DataError
 __all__ = ["MAX_REASONS", "explained"]
 
 MAX_REASONS = 3
+LEAST = 0.0005  # what would be shown as 0.0 points is no reason
 
 
 def explained(
@@ -49,7 +50,7 @@ def _reasons(
     return tuple(
         Reason(start + w.first, start + w.last, w.weight, "".join(lines[w.first : w.last + 1]))
         for w in explanation.weights
-        if w.weight > 0
+        if w.weight >= LEAST
     )[:MAX_REASONS]
 
 

@@ -21,6 +21,7 @@ VENDORED = frozenset(
     {"__pycache__", "bower_components", "node_modules", "site-packages", "third_party", "vendor"}
 )
 LINK, TOO_LARGE, UNREADABLE = "links", f"over {MAX_BYTES // 1_000_000} MB", "unreadable"
+NO_SOURCE = "of no known language"
 
 # The folder that a .gitignore lies in, its patterns and their lines; outermost first.
 Ignores = tuple[tuple[str, GitIgnoreSpec, tuple[str, ...]], ...]
@@ -56,8 +57,12 @@ def find_files(paths: Sequence[Path], root: str, skipped: Counter[str]) -> list[
         absolute = _absolute(path)
         if absolute.is_dir():
             found.update(dict.fromkeys(_walk(str(absolute), skipped)))
-        elif language_of(absolute) is not None and absolute.is_file():
+        elif language_of(absolute) is None:
+            skipped[NO_SOURCE] += 1
+        elif absolute.is_file():
             found[str(absolute)] = None
+        else:
+            skipped[UNREADABLE] += 1
     names = ((os.path.relpath(path, root).replace(os.sep, "/"), path) for path in found)
     return [SourceFile(path, name) for name, path in sorted(names)]
 

@@ -108,7 +108,7 @@ def test_a_folder_and_a_masked_model_serve_too(labelled: Path, tmp_path: Path) -
         (["--substitutes", "{rows}", "--id", "nothing"], "--id"),
         (["--substitutes", "{rows}", "--mlm", "{rows}"], "not both"),
         (["--language", "cobol"], "c, java, python"),
-        (["--text1", "func", "--text2", "func"], "judges single texts"),
+        (["--text1", "func", "--text2", "func"], "judges one code at a time"),
         (["{model}"], "given twice"),
     ],
 )

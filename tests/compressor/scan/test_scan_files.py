@@ -102,6 +102,15 @@ def test_links_large_files_and_pipes_are_counted(tmp_path: Path) -> None:
     assert skipped == {"links": 1, "over 2 MB": 1, "unreadable": 1}
 
 
+def test_a_named_path_that_is_no_source_is_counted(tmp_path: Path) -> None:
+    write(tmp_path, "a.c", "notes.txt")
+    os.mkfifo(tmp_path / "pipe.c")
+    paths = [tmp_path / name for name in ("a.c", "notes.txt", "pipe.c")]
+    skipped: Counter[str] = Counter()
+    assert [f.name for f in find_files(paths, str(tmp_path), skipped)] == ["a.c"]
+    assert skipped == {"of no known language": 1, "unreadable": 1}
+
+
 def test_overlapping_paths_give_each_file_once(tmp_path: Path) -> None:
     write(tmp_path, "a.c", "b/c.c")
     assert names(".", "b", "b/c.c", root=tmp_path) == ["a.c", "b/c.c"]
