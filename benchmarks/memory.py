@@ -21,6 +21,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -87,24 +88,23 @@ def measure(path: Path, rows: int) -> None:
         found["vocabulary"] = resident()
         with tempfile.TemporaryDirectory(prefix="codewren-memory-") as folder:
             counted = Counter()
-            try:
+            with suppress(Enough):
                 label_examples(
                     student, "t", data.examples, Path(folder) / "s", advance=counted.batch
                 )
-            except Enough:
-                found["label"] = resident()
+            found["label"] = resident()
             soft = SoftLabels("t", task.labels, {})
             for begin in range(0, rows, CHUNK):
                 part = [data.examples[at] for at in range(begin, min(begin + CHUNK, rows))]
                 soft.add(part, np.zeros((len(part), 2), dtype=np.float32))
             found["soft labels"] = resident()
-            try:
+            counted.batches = 0
+            with suppress(Enough):
                 distill(
                     student, data.examples, soft, TrainingSettings(batch_size=8), Path(folder),
                     loss="kl", temperature=1, identity="x", report=lambda _: counted.batch(1),
                 )  # fmt: skip
-            except Enough:
-                found["distill"] = resident()
+            found["distill"] = resident()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found["peak"] = round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6)
     print(json.dumps(found))
@@ -120,7 +120,6 @@ class Counter:
         """One more; rows that were passed over are none."""
         self.batches += rows > 0
         if self.batches >= STEPS:
-            self.batches = 0
             raise Enough
 
 
