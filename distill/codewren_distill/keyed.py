@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from codewren_runtime.files import atomic_path
 
 __all__ = ["load_keyed", "save_keyed"]
 
+ABOUT = "about"
+
 
 def save_keyed(
     path: Path, name: str, rows: Mapping[bytes, NDArray[Any]], header: Mapping[str, str]
@@ -24,7 +27,9 @@ def save_keyed(
     """Write atomically: `keys` (n, 32) uint8, and `name` (n, …), which are alike in shape."""
     keys = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 32)
     with writing(path), atomic_path(path) as temporary:
-        save_file({"keys": keys, name: np.stack(list(rows.values()))}, temporary, dict(header))
+        # One entry of metadata: safetensors writes several in another order every time.
+        about = {ABOUT: json.dumps(header, sort_keys=True)}
+        save_file({"keys": keys, name: np.stack(list(rows.values()))}, temporary, about)
 
 
 def load_keyed(
@@ -37,11 +42,11 @@ def load_keyed(
     """
     try:
         with safe_open(path, framework="numpy") as stream:
-            header = stream.metadata() or {}
+            header = json.loads((stream.metadata() or {})[ABOUT])
             keys, rows = stream.get_tensor("keys"), stream.get_tensor(name)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no {what} there; run {remedy} first") from error
-    except (SafetensorError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise DataError(f"{path}: damaged {what} ({error}); run {remedy} --force") from error
     if keys.shape != (len(rows), 32):
         raise DataError(f"{path}: damaged {what} (shapes disagree); run {remedy} --force")

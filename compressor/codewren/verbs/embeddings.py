@@ -16,6 +16,7 @@ from codewren.report import Row
 from codewren.retrieval import Integers, agreement_scores, clone_scores, search_scores
 from codewren.run_directory import Run, read_marker
 from codewren.verbs.costs import p50, shipped
+from codewren.verbs.label import reading_hash
 from codewren_runtime import load
 from codewren_runtime.errors import DataError, ModelError, OptionError
 from codewren_runtime.types import Example, Task
@@ -124,7 +125,7 @@ def embedding_rows(
 
 def _teacher(run: Run, task: Task) -> Classifier | None:
     """The teacher that label used, if it is still there."""
-    from codewren_distill.teachers import classifier_hash, load_teacher
+    from codewren_distill.teachers import load_teacher
 
     marker = run.path("soft_labels.json")
     if not marker.is_file():
@@ -132,8 +133,9 @@ def _teacher(run: Run, task: Task) -> Classifier | None:
     left = read_marker(marker)
     name, inputs = left["teacher"], left["inputs"]
     try:
-        if classifier_hash(name) == inputs["teacher"]:
-            return load_teacher(name, task, inputs["max_length"], inputs["pooling"])
+        reads = inputs["max_length"], inputs["pooling"]
+        if reading_hash(name, *reads) == inputs["teacher"]:
+            return load_teacher(name, task, *reads)
     except ModelError:
         pass  # it has gone: the others do without
     run.reporter.say(f"evaluate: the teacher {name} is not what it was, left out")

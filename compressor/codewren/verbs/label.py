@@ -18,7 +18,7 @@ from codewren_runtime.types import Task
 if TYPE_CHECKING:
     from codewren_distill.soft_labels import SoftLabels
 
-__all__ = ["SOFT_LABELS", "STATES", "LabelSource", "label"]
+__all__ = ["SOFT_LABELS", "STATES", "LabelSource", "label", "reading_hash"]
 
 SOFT_LABELS = "soft_labels.safetensors"
 STATES = "teacher_states.safetensors"
@@ -76,7 +76,7 @@ def label(
     names = source.teachers or (str(run.path("teacher")),)
     _check(run, task, source)
     if source.states:
-        _states(run, data, task, names[0], source.max_length)
+        _states(run, data, task, names[0], source)
     return _soft_labels(run, data, task, source, names, whole)
 
 
@@ -90,15 +90,13 @@ def _soft_labels(
 ) -> dict[str, Any]:
     hashes = _hashes(names, source)
     identity = hashes[0] if len(hashes) == 1 else sha256_of(hashes)
-    inputs: dict[str, Any] = {
+    inputs = {
         "data": data.sha256,
         "task": task.to_json(),
         "teacher": identity,
         "max_length": source.max_length,
+        "pooling": source.pooling,
     }
-    if task.kind == "embedding":
-        inputs["pooling"] = source.pooling
-        identity = sha256_of([identity, source.max_length, source.pooling])
     step = Step("label", run.path("soft_labels.json"), inputs)
     path, left = run.path(SOFT_LABELS), step.result()
     unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
@@ -121,18 +119,13 @@ def _soft_labels(
     return done
 
 
-def _states(run: Run, data: Dataset, task: Task, name: str, max_length: int) -> None:
+def _states(run: Run, data: Dataset, task: Task, name: str, source: LabelSource) -> None:
     from codewren_distill.states import record_states
-    from codewren_distill.teachers import classifier_hash, load_teacher
+    from codewren_distill.teachers import load_teacher
 
-    identity, path = classifier_hash(name), run.path(STATES)
+    (identity,), path = _hashes((name,), source), run.path(STATES)
     depth = read_architecture(run).num_layers
-    inputs = {
-        "data": data.sha256,
-        "teacher": identity,
-        "max_length": max_length,
-        "student_layers": depth,
-    }
+    inputs = {"data": data.sha256, "teacher": identity, "student_layers": depth}
     step = Step("label states", run.path("teacher_states.json"), inputs)
     left = step.result()
     unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
@@ -140,7 +133,7 @@ def _states(run: Run, data: Dataset, task: Task, name: str, max_length: int) -> 
         return
     if run.force:
         path.unlink(missing_ok=True)
-    teacher = load_teacher(name, task, max_length)
+    teacher = load_teacher(name, task, source.max_length)
     texts = list(dict.fromkeys(text for one in data.examples for text in one.taught))
     with run.reporter.step(step.title, len(texts)) as bar:
         found = record_states(teacher, identity, texts, depth, path, advance=bar.advance)
@@ -172,12 +165,17 @@ def _summary(soft: SoftLabels, data: Dataset, teacher: str) -> dict[str, Any]:
 def _hashes(names: Sequence[str], source: LabelSource) -> list[str]:
     """What each teacher's answers hang on."""
     if source.soft_labels is None:
-        from codewren_distill.teachers import classifier_hash
-
-        return [classifier_hash(name) for name in names]
+        return [reading_hash(name, source.max_length, source.pooling) for name in names]
     if not source.soft_labels.is_file():
         raise DataError(f"{source.soft_labels}: no such file of soft labels — check the path")
     return [sha256_of({"soft_labels": file_sha256(source.soft_labels), "id": source.id})]
+
+
+def reading_hash(teacher: str, max_length: int, pooling: str) -> str:
+    """What the answers of a teacher hang on: its weights, and how it reads."""
+    from codewren_distill.teachers import classifier_hash
+
+    return sha256_of([classifier_hash(teacher), max_length, pooling])
 
 
 def _from_file(
