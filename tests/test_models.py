@@ -38,6 +38,7 @@ def _clones(shared: Path) -> Iterator[tuple[tuple[str, ...], int]]:
 
 TESTS: dict[str, Callable[[Path], Iterator[tuple[tuple[str, ...], int]]]] = {
     "vulnerability-c": _vulnerabilities,
+    "vulnerability-c-hardened": _vulnerabilities,
     "clones-java": _clones,
 }
 

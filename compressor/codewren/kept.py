@@ -9,7 +9,11 @@ __all__ = ["DEFAULT", "KEPT", "kept_bundle", "languages_of"]
 
 DEFAULT = "vulnerability-c"
 # Name: the languages that the model was trained on, as `codewren.source` names them.
-KEPT: Mapping[str, tuple[str, ...]] = {"vulnerability-c": ("c",), "clones-java": ("java",)}
+KEPT: Mapping[str, tuple[str, ...]] = {
+    "vulnerability-c": ("c",),
+    "vulnerability-c-hardened": ("c",),
+    "clones-java": ("java",),
+}
 
 # In an installed package, then in a checkout.
 FOLDERS = (Path(__file__).parent / "models", Path(__file__).resolve().parents[2] / "models")
