@@ -14,7 +14,7 @@ from codewren.verbs.search import read_architecture
 from codewren.verbs.training import (
     PRETRAINED,
     Watch,
-    draw_curves,
+    finish_training,
     finished_training,
     fresh_student,
     pretrained_in,
@@ -84,8 +84,6 @@ def distill(
 ) -> dict[str, Any]:
     """Train `run/architecture.json` on `run/soft_labels.safetensors` into `run/student/`."""
     from codewren_distill.soft_labels import SoftLabels
-    from codewren_distill.teachers import classifier_hash
-    from codewren_distill.train import discard_state
     from codewren_distill.train import distill as train
     from codewren_distill.transfer import Weights
 
@@ -111,8 +109,6 @@ def distill(
     step = Step("distill", folder / "metrics.json", inputs)
     if done := finished_training(run, step):
         return done
-    if run.force:
-        discard_state(folder)
     start = None if pretrained is None else run.path(PRETRAINED)
     layers = _mapping(run, architecture, states)
     student = fresh_student(architecture, task, data, settings.fresh, training.seed, start)
@@ -132,21 +128,17 @@ def distill(
             identity=step.identity,
             report=watch.report,
         )
-    loss = draw_curves(folder)
     keep_samples(run, data, task)
-    done = step.finish(
+    return finish_training(
+        step,
         {
             "parameters": student.parameters,
             "pretrained": pretrained is not None,
             "teacher_layers": layers,
             "examples": len(data.examples),
             "seconds": round(seconds, 1),
-            "loss": loss,
-            "sha256": classifier_hash(str(folder)),
-        }
+        },
     )
-    discard_state(folder)
-    return done
 
 
 def _states(run: Run, teacher: str) -> TeacherStates:

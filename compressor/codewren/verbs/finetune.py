@@ -14,7 +14,7 @@ from codewren.run_directory import Run, Step
 from codewren.verbs.training import (
     PRETRAINED,
     Watch,
-    draw_curves,
+    finish_training,
     finished_training,
     fresh_student,
     pretrained_in,
@@ -68,7 +68,6 @@ def finetune(
     labelled rows for early stopping; without, `supervision` may hold some out.
     """
     from codewren_distill.teachers import classifier_hash
-    from codewren_distill.train import discard_state
     from codewren_distill.train import finetune as train
 
     supervision = supervision or Supervision()
@@ -90,8 +89,6 @@ def finetune(
     step = Step(f"finetune {into}", folder / "metrics.json", inputs)
     if done := finished_training(run, step):
         return done
-    if run.force:
-        discard_state(folder)
     start = None if pretrained is None else run.path(PRETRAINED)
     classifier = _build(data, task, source, training.seed, start)
     examples, held_out = _rows(data, valid, supervision, training.seed)
@@ -107,19 +104,15 @@ def finetune(
             supervision=supervision,
             valid=held_out,
         )
-    loss = draw_curves(folder)
-    done = step.finish(
+    return finish_training(
+        step,
         {
             "parameters": classifier.parameters,
             "examples": len(examples),
             "seconds": round(trained.seconds, 1),
-            "loss": loss,
             "valid_losses": list(trained.valid_losses),
-            "sha256": classifier_hash(str(folder)),
-        }
+        },
     )
-    discard_state(folder)
-    return done
 
 
 def _rows(

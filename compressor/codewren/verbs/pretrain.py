@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
 from codewren.verbs.search import read_architecture
-from codewren.verbs.training import PRETRAINED, Watch, draw_curves, finished_training
+from codewren.verbs.training import PRETRAINED, Watch, finish_training, finished_training
 from codewren_runtime.errors import OptionError
 from codewren_runtime.types import Architecture, Normalisation, Task
 
@@ -66,8 +66,6 @@ def pretrain(
     from codewren.data.holding_out import hold_out
     from codewren_distill.memory import texts_of
     from codewren_distill.pretraining import pretrain as train
-    from codewren_distill.teachers import classifier_hash
-    from codewren_distill.train import discard_state
     from codewren_runtime.types import Example
 
     architecture = read_architecture(run)
@@ -83,8 +81,6 @@ def pretrain(
     step = Step("pretrain", folder / "metrics.json", inputs)
     if done := finished_training(run, step):
         return done
-    if run.force:
-        discard_state(folder)
     texts = texts_of(data.examples)
     masked = _masked(architecture, normalisation, texts, settings, training.seed)
     kept, held = hold_out([Example(text) for text in texts], settings.valid_share, training.seed)
@@ -101,19 +97,16 @@ def pretrain(
             kinds=kinds,
             report=watch.report,
         )
-    draw_curves(folder)
-    done = step.finish(
+    return finish_training(
+        step,
         {
             "parameters": sum(p.numel() for p in masked.model.parameters()),
             "texts": len(kept),
             "held_out": len(held),
             **asdict(measured),
             "seconds": round(measured.seconds, 1),
-            "sha256": classifier_hash(str(folder)),
-        }
+        },
     )
-    discard_state(folder)
-    return done
 
 
 def _check_normalisation(run: Run, normalisation: Normalisation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRETRAINED",
     "Watch",
-    "draw_curves",
+    "finish_training",
     "finished_training",
     "fresh_student",
     "pretrained_in",
@@ -135,16 +136,31 @@ def fresh_student(
 
 
 def finished_training(run: Run, step: Step) -> dict[str, Any] | None:
-    """The result of a training that need not run again: its folder still holds what it made."""
+    """The result of a training that need not run again: its folder still holds what it made.
+
+    What only a resume needs is removed where there is nothing to resume, or by `--force`.
+    """
     from codewren_distill.teachers import classifier_hash
     from codewren_distill.train import discard_state
 
     left = step.result()
     folder = step.marker.parent
-    if left is None or left["sha256"] != classifier_hash(str(folder)):
-        return None
-    if done := run.finished(step):
+    is_whole = left is not None and left["sha256"] == classifier_hash(str(folder))
+    done = run.finished(step) if is_whole else None
+    if done or run.force:
         discard_state(folder)  # a kill may have come before
+    return done
+
+
+def finish_training(step: Step, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete the step with what was `found`, the curves and the hash of what was saved."""
+    from codewren_distill.teachers import classifier_hash
+    from codewren_distill.train import discard_state
+
+    folder = step.marker.parent
+    loss = draw_curves(folder)
+    done = step.finish({"loss": loss, **found, "sha256": classifier_hash(str(folder))})
+    discard_state(folder)
     return done
 
 
