@@ -44,7 +44,8 @@ class CodeTokenizer:
         try:
             tokenizer = Tokenizer.from_str(json_text)
         except Exception as error:  # tokenizers raises bare Exception
-            raise ModelError(f"tokenizer: not a tokenizer.json ({error})") from error
+            why = " ".join(str(error).split())  # it may quote tokens, line ends and all
+            raise ModelError(f"tokenizer: not a tokenizer.json ({why})") from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
         # Source that happens to contain the text "</s>" must not become a special token.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import get_args
 
 import pytest
@@ -132,6 +133,15 @@ def test_json_is_kept_byte_for_byte(tokenizer: CodeTokenizer, tokenizer_json: st
 def test_bad_tokenizer_is_a_model_error(json_text: str) -> None:
     with pytest.raises(ModelError, match="tokenizer"):
         CodeTokenizer(json_text, 32, "structure")
+
+
+def test_a_refusal_that_quotes_a_line_end_is_one_line() -> None:
+    merges = {"type": "BPE", "vocab": {"a": 0}, "merges": [["a\nb", "a"]]}
+    text = json.dumps({"version": "1.0", "added_tokens": [], "model": merges})
+    with pytest.raises(ModelError) as caught:
+        CodeTokenizer(text, 16, "raw")
+    assert "a b" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_window_too_small_or_special_token_missing(tokenizer_json: str) -> None:
