@@ -34,7 +34,7 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python benchmarks/where_time_goes.py
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/size.py
-	$(BIN)/python benchmarks/throughput.py models/vulnerability-c.wren
+	$(BIN)/python benchmarks/throughput.py --repetitions 3
 	$(BIN)/python benchmarks/soak.py models/vulnerability-c.wren --predictions 20000
 	$(BIN)/python benchmarks/latency_model.py --unseen 16
 	$(BIN)/python benchmarks/lsp.py --edits 20
