@@ -87,6 +87,8 @@ def test_torch_loads_tensors_only_and_no_one_trusts_remote_code() -> None:
             assert not re.search(
                 r"^\s*(import|from) (socket|urllib.request|requests|http)\b", text, re.MULTILINE
             )
+            pickles = r"^\s*(import|from) (\w*pickle|joblib|marshal|shelve|dill)\b"
+            assert not re.search(pickles, text, re.MULTILINE), path
     assert loads
     assert all("weights_only=True" in load for load in loads)
 

@@ -75,9 +75,10 @@ def label(
     source = source or LabelSource()
     names = source.teachers or (str(run.path("teacher")),)
     _check(run, task, source)
+    hashes = _hashes(names, source)
     if source.states:
-        _states(run, data, task, names[0], source)
-    return _soft_labels(run, data, task, source, names, whole)
+        _states(run, data, task, source, names[0], hashes[0])
+    return _soft_labels(run, data, task, source, names, hashes, whole)
 
 
 def _soft_labels(
@@ -86,9 +87,9 @@ def _soft_labels(
     task: Task,
     source: LabelSource,
     names: Sequence[str],
+    hashes: Sequence[str],
     whole: Dataset | None,
 ) -> dict[str, Any]:
-    hashes = _hashes(names, source)
     identity = hashes[0] if len(hashes) == 1 else sha256_of(hashes)
     inputs = {
         "data": data.sha256,
@@ -98,9 +99,8 @@ def _soft_labels(
         "pooling": source.pooling,
     }
     step = Step("label", run.path("soft_labels.json"), inputs)
-    path, left = run.path(SOFT_LABELS), step.result()
-    unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
-    if unchanged and (done := run.finished(step)):
+    path = run.path(SOFT_LABELS)
+    if done := _finished(run, step, path):
         return done
     if run.force:
         path.unlink(missing_ok=True)
@@ -119,17 +119,23 @@ def _soft_labels(
     return done
 
 
-def _states(run: Run, data: Dataset, task: Task, name: str, source: LabelSource) -> None:
+def _finished(run: Run, step: Step, path: Path) -> dict[str, Any] | None:
+    """The step's result if it need not run again: `path` still is what it wrote."""
+    left = step.result()
+    unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
+    return run.finished(step) if unchanged else None
+
+
+def _states(
+    run: Run, data: Dataset, task: Task, source: LabelSource, name: str, identity: str
+) -> None:
     from codewren_distill.states import record_states
     from codewren_distill.teachers import load_teacher
 
-    (identity,), path = _hashes((name,), source), run.path(STATES)
-    depth = read_architecture(run).num_layers
+    path, depth = run.path(STATES), read_architecture(run).num_layers
     inputs = {"data": data.sha256, "teacher": identity, "student_layers": depth}
     step = Step("label states", run.path("teacher_states.json"), inputs)
-    left = step.result()
-    unchanged = left is not None and path.is_file() and file_sha256(path) == left["sha256"]
-    if unchanged and run.finished(step):
+    if _finished(run, step, path):
         return
     if run.force:
         path.unlink(missing_ok=True)

@@ -55,10 +55,10 @@ def test_a_kept_model_goes_by_its_name_and_judges_its_own_language(editor: Any, 
         async with editor("--bundle", "vulnerability-c", "--threshold", "0") as e:
             e.open(URI, CODE)
             assert names(await e.diagnostics(URI, 1)) == ["add", "mul"]
-            e.open("file:///work/a.cc", CODE, "cpp")
-            assert await e.diagnostics("file:///work/a.cc", 1) == []
+            e.open("file:///project/a.cc", CODE, "cpp")
+            assert await e.diagnostics("file:///project/a.cc", 1) == []
             e.configure({"bundle": str(wren("single"))})  # which may know every language
-            while not await e.diagnostics("file:///work/a.cc", 1):
+            while not await e.diagnostics("file:///project/a.cc", 1):
                 pass  # what was published before
 
     asyncio.run(session())
