@@ -8,7 +8,7 @@ killed twice. Every file must then have the bytes that an uninterrupted run leav
 that were measured, and nothing else may be left. Each run is a fork of a process that has
 imported everything, so that the kills fall into work. One thread. Linux.
 
-Writes attacks/results/kills.json; exit status 1 if anything differs.
+Writes attacks/results/kills.json, a part for each verb; exit status 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,16 @@ from typing import Any
 
 from codewren_runtime.files import write_json
 
-__all__ = ["VERBS", "Outcome", "Stage", "main", "rehearse"]
+__all__ = [
+    "COMMANDS",
+    "VERBS",
+    "Outcome",
+    "Stage",
+    "fingerprints",
+    "main",
+    "rehearse",
+    "write_inputs",
+]
 
 RESULTS = Path(__file__).parent / "results"
 VOLATILE = ("seconds", "latency", "trials", "checksum")  # measured times, and what hashes them
@@ -98,7 +107,7 @@ def import_all() -> None:
 def rehearse(work: Path, verbs: Sequence[str]) -> list[Stage]:
     """Run every verb once in order, and keep what was there before and after those in `verbs`."""
     folder = work / "folder"
-    _write_inputs(folder)
+    write_inputs(folder)
     stages = []
     for verb, command in COMMANDS.items():
         before = work / f"before {verb}"
@@ -186,7 +195,7 @@ def _become(command: Sequence[str], folder: Path) -> None:
         os._exit(status if isinstance(status, int) else 1)
 
 
-def _write_inputs(folder: Path) -> None:
+def write_inputs(folder: Path) -> None:
     folder.mkdir()
     rng, words = random.Random(0), ("read", "write", "open", "close", "copy", "size")
     rows = []
@@ -210,9 +219,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS / "kills.json")
     given = parser.parse_args(arguments)
     import_all()
-    rng, results, bad = random.Random(given.seed), {}, 0
+    bad, known = 0, json.loads(given.out.read_text()) if given.out.is_file() else {}
+    results = known.get("verbs", {})
     with tempfile.TemporaryDirectory() as name:
         for stage in rehearse(Path(name), given.verb or VERBS):
+            rng = random.Random(f"{given.seed} {stage.verb}")
             outcomes = [attempt(stage, Path(name), rng) for _ in range(given.count)]
             differ = [outcome for outcome in outcomes if outcome.differ]
             kills = sum(len(outcome.instants) for outcome in outcomes)
@@ -225,12 +236,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
             bad += len(differ)
             results[stage.verb] = {
+                "seed": given.seed,
                 "attempts": given.count,
                 "kills": kills,
                 "differ": len(differ),
                 "seconds_uninterrupted": round(stage.seconds, 2),
             }
-    write_json(given.out, {"seed": given.seed, "verbs": results})
+            write_json(given.out, {"verbs": results})
     return 1 if bad else 0
 
 
