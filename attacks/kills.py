@@ -33,7 +33,16 @@ from typing import Any
 
 from codewren_runtime.files import write_json
 
-__all__ = ["VERBS", "Outcome", "Stage", "main", "rehearse"]
+__all__ = [
+    "COMMANDS",
+    "VERBS",
+    "Outcome",
+    "Stage",
+    "fingerprints",
+    "main",
+    "rehearse",
+    "write_inputs",
+]
 
 RESULTS = Path(__file__).parent / "results"
 VOLATILE = ("seconds", "latency", "trials", "checksum")  # measured times, and what hashes them
@@ -98,7 +107,7 @@ def import_all() -> None:
 def rehearse(work: Path, verbs: Sequence[str]) -> list[Stage]:
     """Run every verb once in order, and keep what was there before and after those in `verbs`."""
     folder = work / "folder"
-    _write_inputs(folder)
+    write_inputs(folder)
     stages = []
     for verb, command in COMMANDS.items():
         before = work / f"before {verb}"
@@ -186,7 +195,8 @@ def _become(command: Sequence[str], folder: Path) -> None:
         os._exit(status if isinstance(status, int) else 1)
 
 
-def _write_inputs(folder: Path) -> None:
+def write_inputs(folder: Path) -> None:
+    """Rows, sources, a space and a shape, small enough that a verb takes a second."""
     folder.mkdir()
     rng, words = random.Random(0), ("read", "write", "open", "close", "copy", "size")
     rows = []

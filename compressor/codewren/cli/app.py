@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,7 +37,7 @@ from codewren_runtime.errors import CodewrenError
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     name="compress",
@@ -58,6 +60,7 @@ for module in MODULES:
 def main() -> None:
     """Run the command; what a user can mend becomes one line on stderr and exit status 2."""
     _open_closed_streams()
+    _listen()
     for stream in (sys.stdout, sys.stderr):  # file names may hold bytes that no encoding has
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -69,10 +72,12 @@ def main() -> None:
         name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         _refuse(f"{name}{error.strerror or error}")
     except KeyboardInterrupt:  # before typer listens
-        _interrupted()
+        _stopped("interrupted", INTERRUPTED)
     except SystemExit as done:
         if done.code == INTERRUPTED:  # typer's answer to Ctrl-C
-            _interrupted()
+            _stopped("interrupted", INTERRUPTED)
+        if done.code == TERMINATED:
+            _stopped("terminated", TERMINATED)
         raise
 
 
@@ -84,9 +89,22 @@ def _open_closed_streams() -> None:
             setattr(sys, name, stream)
 
 
-def _interrupted() -> NoReturn:
-    sys.stderr.write("compress: interrupted; the same command goes on where it was\n")
-    sys.exit(INTERRUPTED)
+def _listen() -> None:
+    """Let SIGTERM unwind as Ctrl-C does, unless whoever called us has it ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
+    sys.exit(TERMINATED)
+
+
+def _stopped(how: str, status: int) -> NoReturn:
+    sys.stderr.write(f"compress: {how}; the same command goes on where it was\n")
+    sys.exit(status)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -42,7 +42,8 @@ def load_state(path: Path, key: str, space: SearchSpace) -> RunState:
     data = read_json(path)
     if data.pop("search_sha256", None) != key:
         raise OptionError(
-            f"{path}: belongs to a search with other settings; delete it or name another file"
+            f"{path}: belongs to a search with other settings; finish that one, or begin anew "
+            "with --force (which deletes it)"
         )
     try:
         return _read(data, space)
