@@ -34,6 +34,7 @@ from codewren.run_directory import Run
 from codewren.verbs.evaluate import evaluate_bundle
 from codewren.verbs.export import BUNDLE, export
 from codewren.verbs.import_ import import_published
+from codewren_runtime.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -168,7 +169,7 @@ def main() -> None:
             )
     flags.out.mkdir(parents=True, exist_ok=True)
     data = {"quick": flags.quick, "tasks": tasks}
-    (flags.out / "quality.json").write_text(json.dumps(data, indent=1) + "\n")
+    write_json(flags.out / "quality.json", data)
     plot(tasks, flags.out / "quality.png")
 
 
