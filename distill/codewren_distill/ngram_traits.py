@@ -30,7 +30,7 @@ from codewren_runtime.errors import DataError
 
 __all__ = ["fit_ngram_traits"]
 
-LEAST = 20  # texts of a group that is a trait
+LEAST = 20  # texts of a group that is a trait, and texts that are not in it
 FOLDS = 5
 UNKNOWN = -20.0  # score of the traits that no group stands for
 SURE = 1e-4  # no probability is nearer to 0 or 1
@@ -53,11 +53,12 @@ def fit_ngram_traits(
     place = {ids: at for at, ids in enumerate(texts)}
     first, second = np.array([[place[ids] for ids in row] for row in encoded]).T
     signed = zip(first.tolist(), second.tolist(), (2 * shares[:, 1] - 1).tolist(), strict=True)
-    large = [group for group in groups(signed, len(texts)) if len(group) >= LEAST]
+    most = len(texts) - LEAST
+    large = [group for group in groups(signed, len(texts)) if LEAST <= len(group) <= most]
     if not large:
         raise DataError(
             f"n-grams of pairs want at least {LEAST} texts that are alike, each by a pair with "
-            "another of them; the data has fewer: leave ngrams out"
+            f"another of them, and {LEAST} others; the data has no such group: leave ngrams out"
         )
     rows = _presence(bag, texts)
     traits = [np.isin(np.arange(len(texts)), group) for group in large[: SharedHead.TRAITS]]

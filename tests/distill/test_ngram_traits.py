@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,8 +91,11 @@ def test_a_seed_decides_them_and_buckets_without_a_text_stay_empty(
     assert (tables[0][:, 3:] == 0).all()  # three deeds, three traits
 
 
-def test_pairs_without_groups_are_refused(student: Classifier, tmp_path: Path) -> None:
-    pairs = [Example(f"x = {at}", f"y = {at}", at % 2) for at in range(60)]
+@pytest.mark.parametrize("alike", [lambda at: at % 2, lambda _: 1], ids=["in twos", "all"])
+def test_pairs_without_groups_are_refused(
+    student: Classifier, tmp_path: Path, alike: Callable[[int], int]
+) -> None:
+    pairs = [Example(f"x = {at}", f"x = {at + 1}", alike(at)) for at in range(60)]
     with pytest.raises(DataError, match=r"at least 20 texts that are alike.*leave ngrams out"):
         finetune(student, pairs, BRIEF, tmp_path, identity="a")
 
