@@ -92,3 +92,19 @@ def test_of_two_at_work_in_a_run_one_is_refused_and_the_other_ends_well(folder: 
     assert first.communicate(timeout=120)[1] == ""
     assert first.returncode == 0
     assert (folder / "run" / "architecture.json").is_file()
+
+
+def test_ctrl_c_among_the_imports_is_one_line() -> None:
+    code = (
+        "import signal, sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from codewren.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "compress: interrupted; the same command goes on where it was\n"
