@@ -203,6 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS / "moments.json")
     given = parser.parse_args(arguments)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which a shell's background job ignores
     import_all()
     with tempfile.TemporaryDirectory() as name:
         stages = rehearse(Path(name), given.verb or VERBS)
