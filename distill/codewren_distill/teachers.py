@@ -51,7 +51,7 @@ def load_teacher(name: str, task: Task, max_length: int, pooling: Pooling = "mea
     if teacher.task.labels != task.labels or teacher.task.kind != task.kind:
         raise ModelError(
             f"{name}: teaches {teacher.task.kind} {list(teacher.task.labels)}, the task is "
-            f"{task.kind} {list(task.labels)}"
+            f"{task.kind} {list(task.labels)}; label with a teacher of this task"
         )
     return teacher
 
@@ -117,9 +117,25 @@ def _sequence_model(name: str, task: Task, *, trained_head: bool) -> Any:
         raise ModelError(f"{name}: has no trained classification head; run finetune on it first")
     if model.config.num_labels != len(task.labels):
         raise ModelError(
-            f"{name}: answers {model.config.num_labels} labels, the task has {len(task.labels)}"
+            f"{name}: answers {model.config.num_labels} labels, the task has {len(task.labels)}; "
+            "name the teacher's own with --labels"
         )
+    if trained_head:
+        _refuse_other_order(name, model.config.id2label, task)
     return model
+
+
+def _refuse_other_order(name: str, own: dict[int, str], task: Task) -> None:
+    """Columns are taken by their order; names that a checkpoint has of its own tell a wrong one.
+
+    LABEL_0, LABEL_1 and names that are none of the task's tell nothing.
+    """
+    names = tuple(str(own.get(i, "")) for i in range(len(task.labels)))
+    if names != task.labels and set(names) & set(task.labels):
+        raise ModelError(
+            f"{name}: answers {list(names)} in this order, the task {list(task.labels)}; "
+            "give --labels in the teacher's order"
+        )
 
 
 def _classifier(model: SequenceModel, name: str, task: Task, max_length: int) -> Classifier:

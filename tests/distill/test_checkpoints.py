@@ -192,3 +192,28 @@ def test_an_adapter_is_merged_into_its_base(
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     with pytest.raises(CodewrenError, match="names no base"):
         load_teacher(str(tmp_path / "adapter"), single_task, 32)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (
+            ["b", "a"],
+            r"answers \['b', 'a'\] in this order, the task \['a', 'b'\]; give --labels in",
+        ),
+        (["a", "other"], "in this order"),
+        (["x", "y", "z"], "answers 3 labels, the task has 2; name the teacher's own with --labels"),
+    ],
+)
+def test_a_teacher_that_disagrees_in_labels_is_refused(
+    tokenizer_json: str, tmp_path: Path, names: list[str], says: str
+) -> None:
+    name = _checkpoint("roberta", tmp_path / "c", tokenizer_json)
+    labels = {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
+    config = transformers.AutoConfig.for_model("roberta", **COMMON, **labels)
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path / "c")
+    with pytest.raises(ModelError, match=says):
+        load_teacher(name, Task("t", "single", ("a", "b")), 32)
+    if len(names) == 2:  # names that are none of the task's tell nothing of their order
+        load_teacher(name, Task("t", "single", ("no", "yes")), 32)
+        load_teacher(name, Task("t", "single", tuple(names)), 32)

@@ -214,5 +214,5 @@ def test_what_only_labels_can_use_is_refused(
     ):
         with pytest.raises(OptionError, match="an embedding has none"):
             finetune(student, PAIRS, settings, tmp_path, identity="x", supervision=supervision)
-    with pytest.raises(OptionError, match="ngrams are for single texts"):
+    with pytest.raises(OptionError, match="ngrams are for labels"):
         build_student(TINY, TASK, tokenizer_json, seed=0, fresh=FreshStudent(ngrams=64))
