@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from codewren.progress import Reporter, Silent
+from codewren.ranks import is_first, refuse_several, taking_part
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import TEMPORARY, read_json, sha256_of, write_json
 from codewren_runtime.types import Task
@@ -99,12 +100,22 @@ class Run:
         return result
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, together: bool = False) -> Iterator[None]:
         """Hold the run directory alone; OptionError if another process holds it.
 
         The lock is the operating system's, so it goes with the process, even a killed one;
-        what such a one was writing is removed.
+        what such a one was writing is removed. With `together` several processes may work on it
+        as `codewren.ranks` says, of which the first holds it.
         """
+        if not together:
+            refuse_several("this verb")
+        whole, lock = self.folder, self._held() if is_first() else contextlib.nullcontext()
+        with lock, taking_part(whole) as self.folder:
+            yield
+        self.folder = whole
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 import torch
 
-__all__ = ["precision"]
+__all__ = ["only_cpus", "precision", "several_processes"]
 
 
 def precision() -> Literal["bf16", "no"]:
@@ -20,3 +21,13 @@ def precision() -> Literal["bf16", "no"]:
         return "no"
     native = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     return "bf16" if native else "no"
+
+
+def only_cpus() -> bool:
+    """Whether this is one of several processes that have no GPU: accelerate wants to be told."""
+    return several_processes() and not torch.accelerator.is_available()
+
+
+def several_processes() -> bool:
+    """Whether torchrun or `accelerate launch` started more than this process."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from codewren_distill.classifier import Classifier, save_classifier
+from codewren_distill.devices import several_processes
 from codewren_distill.early_stopping import EarlyStopping
 from codewren_distill.embeddings import contrastive_lesson, taught_lesson
 from codewren_distill.freezing import freeze_layers
@@ -192,6 +193,8 @@ def _lesson(
         else:
             fit_ngrams(classifier.ngrams, encoded, shares, settings.seed)
     if settings.memory:
+        if several_processes():
+            raise OptionError("memory trains in one process; leave it out, or start only one")
         return pair_lesson(classifier, examples, targets, loss)
     return Lesson(encoded, targets, classifier.text, Answers(loss))
 

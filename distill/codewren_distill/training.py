@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from codewren_distill.batches import LengthBuckets, Rows, by_length, lengths_of
 from codewren_distill.checkpoint import Position, below, restore, store
-from codewren_distill.devices import precision
+from codewren_distill.devices import only_cpus, precision
 from codewren_distill.early_stopping import EarlyStopping
 from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson
@@ -81,6 +81,8 @@ def fit(
     Where memory does not suffice for a batch, it and all after it go in halves, or in halves of
     these, whose gradients add up. Raises ModelError when the loss is no longer a number, or
     memory does not suffice for one row; OptionError when nothing more can be written.
+    In several processes (torchrun, accelerate launch) each wants a `folder` of its own, with
+    the same in it; they share gradients, and end with the same weights.
     """
     trainer = _Trainer(trainable, lesson, settings, folder, identity, report, stopping, rounding)
     position = trainer.run()
@@ -104,7 +106,7 @@ class _Trainer:
         self.folder, self.identity, self.report = folder, identity, report
         self.stopping, self.rounding = stopping, rounding
         self.state_path = folder / STATE
-        self.accelerator = Accelerator(mixed_precision=precision())
+        self.accelerator = Accelerator(mixed_precision=precision(), cpu=only_cpus())
         self.model = self.accelerator.prepare(trainable.model)
         self.optimizer = self.accelerator.prepare(_optimizer(self.model, settings))
         self.average = _average(self._bare(), settings.ema)
@@ -150,10 +152,9 @@ class _Trainer:
             self.position = Position(self.position.step + 1, self.position.seconds + now - last)
             last = now
             progress = Progress(self.position.step, self.steps, epoch + 1, value, rate, self.parts)
-            if self.accelerator.is_main_process:
-                log.write(progress)
-                if self.report is not None:
-                    self.report(progress)
+            log.write(progress)
+            if self.report is not None:
+                self.report(progress)
             # At the end of an epoch the state is stored with what early stopping says of it.
             at_end = self.position.step % (self.steps // self.settings.epochs) == 0
             if now - stored >= self.settings.checkpoint_seconds and not at_end:
@@ -162,7 +163,9 @@ class _Trainer:
 
     def _step(self, batch: Batch, target: Tensor) -> tuple[float, float]:
         settings, step = self.settings, self.position.step
-        torch.manual_seed(settings.seed * 1_000_003 + step)
+        # Every process hides other tokens.
+        process = self.accelerator.process_index
+        torch.manual_seed(settings.seed * 1_000_003 + step + process * 7_919)
         rate = settings.learning_rate * _schedule(step, self.steps, settings.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -189,6 +192,11 @@ class _Trainer:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+                if self.accelerator.num_processes > 1:  # the others would wait for its gradients
+                    raise ModelError(
+                        f"training: memory does not suffice for {len(target)} rows in each of "
+                        f"{self.accelerator.num_processes} processes; give a smaller batch_size"
+                    ) from error
                 if self.parts >= len(target):
                     raise ModelError(
                         "training: memory does not suffice for one row; train a smaller model or "
@@ -228,15 +236,12 @@ class _Trainer:
         return self._bare() if self.average is None else self.average.module
 
     def _store(self) -> None:
-        if self.accelerator.is_main_process:
-            more = {f"objective.{k}": v for k, v in self.lesson.objective.state().items()}
-            if self.average is not None:
-                more |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-            if self.stopping is not None:
-                more |= {f"stopping.{k}": v for k, v in self.stopping.state().items()}
-            parts = self._bare(), self.optimizer, self.position, self.identity
-            store(self.state_path, *parts, more)
-        self.accelerator.wait_for_everyone()
+        more = {f"objective.{k}": v for k, v in self.lesson.objective.state().items()}
+        if self.average is not None:
+            more |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        if self.stopping is not None:
+            more |= {f"stopping.{k}": v for k, v in self.stopping.state().items()}
+        store(self.state_path, self._bare(), self.optimizer, self.position, self.identity, more)
 
     def _restore(self) -> None:
         bare = self._bare()

@@ -33,6 +33,7 @@ from codewren.cli import (
     scan,
     search,
 )
+from codewren.ranks import is_first
 from codewren_runtime.errors import CodewrenError
 
 __all__ = ["app", "main"]
@@ -61,6 +62,8 @@ def main() -> None:
     """Run the command; what a user can mend becomes one line on stderr and exit status 2."""
     _open_closed_streams()
     _listen()
+    if not is_first():  # the answer is the first one's to give
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # file names may hold bytes that no encoding has
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from codewren.progress import Bar, Reporter, Silent
+from codewren.ranks import is_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,7 +116,7 @@ class Output:
 
     def reporter(self) -> Reporter:
         """Bars, or silence."""
-        if self.quiet:
+        if self.quiet or not is_first():
             return Silent()
         return RichReporter() if sys.stderr.isatty() else LineReporter()
 

@@ -108,7 +108,7 @@ def command(
         label_smoothing=label_smoothing,
     )
     work = Run(run, output.reporter(), force)
-    with work.locked():
+    with work.locked(together=True):
         task = work.task() if hard_weight else None
         flags = DataFlags(
             text,

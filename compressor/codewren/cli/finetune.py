@@ -156,7 +156,7 @@ def command(
         split_labels(labels),
         skip_bad_rows,
     )
-    with work.locked():
+    with work.locked(together=True):
         examples = read(data, flags, work.reporter)
         kind: TaskKind = "embedding" if embedding else "pair" if flags.pair else "single"
         task = Task(name, kind, examples.labels, normalisation)

@@ -93,7 +93,7 @@ def command(
     )
     work = Run(run, output.reporter(), force)
     flags = DataFlags(text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows)
-    with work.locked():
+    with work.locked(together=True):
         texts = read(data, flags, work.reporter)
         result = pretrain(work, texts, normalisation, settings, training)
     if not output.result(result):
