@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import pickle
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import torch
 
 from codewren_distill.checkpoints import load_model, load_pretrained
 from codewren_distill.published import read_published
+from codewren_runtime import load
 from codewren_runtime.errors import ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -223,43 +226,88 @@ def test_every_pin_is_exact() -> None:
 
 
 OFFLINE = """
-import socket
+import os, pathlib, socket
 def refuse(*arguments, **named):
-    raise RuntimeError("a connection was opened")
+    pathlib.Path(os.environ["MARK"]).touch()
+    raise OSError("a connection was opened")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 socket.create_connection = refuse
 """
+HUB = """
+import transformers
+from codewren_distill.checkpoints import load_pretrained
+from codewren_runtime.errors import ModelError
+try:
+    load_pretrained(transformers.AutoConfig, "owner/name")
+except ModelError:
+    pass
+"""
 
 
-def test_predict_scan_and_inspect_open_no_connection(
-    wren: Callable[[str], Path], tmp_path: Path
-) -> None:
+@pytest.fixture
+def connects(tmp_path: Path) -> Callable[..., bool]:
+    """Whether Python with these arguments, which must end well, tries to open a connection."""
     (tmp_path / "sitecustomize.py").write_text(OFFLINE)
-    (tmp_path / "a.c").write_text("int f(void) { return 1; }\n")
-    bundle, source = str(wren("single")), str(tmp_path / "a.c")
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    for arguments in (
-        ["predict", bundle, source],
-        ["inspect", bundle],
-        ["scan", source, "--bundle", bundle, "--no-cache", "--label", "safe", "--fail-on", "never"],
-    ):
+
+    def run(*arguments: object, **more: str) -> bool:
+        mark = tmp_path / "connected"
+        mark.unlink(missing_ok=True)
         done = subprocess.run(
-            [sys.executable, "-m", "codewren", *arguments],
-            env=os.environ | {"PYTHONPATH": paths},
+            [sys.executable, *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": paths, "MARK": str(mark), **more},
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-    probe = "import socket; socket.create_connection(('127.0.0.1', 9))"
-    shut = subprocess.run(
-        [sys.executable, "-c", probe],
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "a connection was opened" in shut.stderr  # the trap itself works
+        return mark.exists()
+
+    return run
+
+
+def test_predict_scan_and_inspect_open_no_connection(
+    wren: Callable[[str], Path], tmp_path: Path, connects: Callable[..., bool]
+) -> None:
+    (tmp_path / "a.c").write_text("int f(void) { return 1; }\n")
+    bundle, source = str(wren("single")), str(tmp_path / "a.c")
+    for arguments in (
+        ["predict", bundle, source],
+        ["inspect", bundle],
+        ["scan", source, "--bundle", bundle, "--no-cache", "--label", "safe", "--fail-on", "never"],
+    ):
+        assert not connects("-m", "codewren", *arguments)
+    probe = """
+import socket
+try:
+    socket.create_connection(('127.0.0.1', 9))
+except OSError:
+    pass
+"""
+    assert connects("-c", probe)  # the trap itself works
+
+
+def test_a_hub_is_asked_for_a_hub_name_alone_and_can_be_shut_out(
+    connects: Callable[..., bool],
+) -> None:
+    assert connects("-c", HUB, HF_HUB_OFFLINE="0")
+    assert not connects("-c", HUB, HF_HUB_OFFLINE="1")
+
+
+def test_hashes_find_damage_and_no_forgery(wren: Callable[[str], Path], tmp_path: Path) -> None:
+    """Sign what you ship: who replaces both file and manifest is not found out."""
+    path = wren("single")
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(parts["manifest.json"])
+    manifest["decision"]["temperature"] = 50.0
+    parts["manifest.json"] = json.dumps(manifest).encode()
+    forged = tmp_path / "forged.wren"
+    with zipfile.ZipFile(forged, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    text = "int f(void);"
+    assert load(forged).predict(text).probability != load(path).predict(text).probability
 
 
 SAID = {"ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
