@@ -228,17 +228,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kind", choices=KINDS, action="append", help="repeatable; default: all")
     parser.add_argument("--out", type=Path, default=RESULTS / "texts.json")
     given = parser.parse_args(arguments)
-    size, cases = int(1e6 * given.megabytes), dict[str, list[dict[str, Any]]]()
+    size, known = int(1e6 * given.megabytes), _known(given.out)
     with tempfile.TemporaryDirectory() as name:
         bundles = given.bundle or [*map(kept_bundle, KEPT), _random_bundle(Path(name))]
         for bundle, case in campaign(bundles, given.way or [*WAYS], given.kind or [*KINDS], size):
-            cases.setdefault(bundle.stem, []).append(case)
+            known[bundle.stem, case["way"], case["kind"], case["bytes"]] = case
             print(bundle.stem, *case.values(), sep="  ", flush=True)
-            summary = _summary([case for part in cases.values() for case in part])
-            write_json(given.out, {"megabytes": given.megabytes, "limits": LIMITS, **summary,
-                                   "bundles": cases})  # fmt: skip
+            summary = _summary([*known.values()])
+            write_json(given.out, {"limits": LIMITS, **summary, "bundles": _by_bundle(known)})
     print(json.dumps(summary))
     return 1 if summary["outcomes"]["failed"] else 0
+
+
+Cases = dict[tuple[str, str, str, int], dict[str, Any]]
+
+
+def _known(path: Path) -> Cases:
+    """The cases of former runs, which stay unless they are tried again."""
+    bundles = json.loads(path.read_text())["bundles"] if path.is_file() else {}
+    return {
+        (bundle, case["way"], case["kind"], case["bytes"]): case
+        for bundle, cases in bundles.items()
+        for case in cases
+    }
+
+
+def _by_bundle(known: Cases) -> dict[str, list[dict[str, Any]]]:
+    bundles: dict[str, list[dict[str, Any]]] = {}
+    for (bundle, *_), case in known.items():
+        bundles.setdefault(bundle, []).append(case)
+    return bundles
 
 
 def _summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:

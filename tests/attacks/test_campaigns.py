@@ -36,7 +36,7 @@ def test_mutated_inputs_are_refused_or_work(
     out = tmp_path / "fuzz.json"
     done = _run("fuzz.py", "--what", what, "--count", count, "--seed", 1, "--out", out, *bundles)
     assert done.returncode == 0, done.stdout + done.stderr
-    outcomes = json.loads(out.read_text())[what]["outcomes"]
+    outcomes = json.loads(out.read_text())[f"{what} from single, pair"]["outcomes"]
     assert outcomes.pop("accepted") > 0
     assert outcomes.pop("refused") > count // 10
     assert not any(outcomes.values())
