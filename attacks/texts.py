@@ -8,8 +8,9 @@ pipe, where the text is opened, changed and asked about, and another document mu
 it and after it. It goes twice: of so many megabytes, and as large as that way takes at most. The
 process must answer, or refuse in one line with exit status 2, and stay within `LIMITS`.
 
-Writes attacks/results/texts.json, with CPU seconds and peak memory of each case; exit status 1 if
-any failed. Without a bundle: the three kept models, and a small one of random weights. Linux.
+Writes attacks/results/texts.json, with CPU seconds and peak memory of each case (at least that of
+this process, up to 0.2 GB once a server has found many functions), beside the cases of former runs
+that were not tried again; exit status 1 if any failed. Without a bundle: the three kept models, and a small one of random weights. Linux.
 """
 
 from __future__ import annotations
