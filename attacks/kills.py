@@ -26,7 +26,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,12 @@ __all__ = [
     "Outcome",
     "Stage",
     "fingerprints",
+    "import_all",
+    "keep",
     "main",
     "rehearse",
+    "start",
+    "status_of",
     "write_inputs",
 ]
 
@@ -164,23 +168,43 @@ def _steady(value: Any) -> Any:
 
 def _run(command: Sequence[str], folder: Path, kill_after: float | None = None) -> int:
     """The exit status of `compress command` in `folder`, in a fork of this process."""
-    child = os.fork()
-    if child == 0:
-        _become(command, folder)
+    child = start(command, folder, folder.with_name("stderr.txt"))
     if kill_after is not None:
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
+    return status_of(child)
+
+
+def start(
+    command: Sequence[str],
+    folder: Path,
+    errors: Path = Path(os.devnull),
+    first: Callable[[], None] = lambda: None,
+) -> int:
+    """The process id of `compress command` in `folder`: a fork that calls `first`.
+
+    What it has to say goes to `errors`.
+    """
+    child = os.fork()
+    if child == 0:
+        _become(command, folder, errors, first)
+    return child
+
+
+def status_of(child: int) -> int:
+    """The exit status of a process that `start` began, once it ends."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _become(command: Sequence[str], folder: Path) -> None:
+def _become(command: Sequence[str], folder: Path, errors: Path, first: Callable[[], None]) -> None:
     from codewren.cli.app import main as compress
 
     status: Any = 70
     try:
+        first()
         os.chdir(folder)
         sys.argv = ["compress", *command]
-        with Path("stderr.txt").open("w") as stream, Path(os.devnull).open("w") as nothing:
+        with errors.open("w") as stream, Path(os.devnull).open("w") as nothing:
             sys.stderr, sys.stdout = stream, nothing
             try:
                 compress()
@@ -190,8 +214,6 @@ def _become(command: Sequence[str], folder: Path) -> None:
                 traceback.print_exc(file=stream)
                 raise
     finally:
-        if status == 0:
-            Path("stderr.txt").unlink()
         os._exit(status if isinstance(status, int) else 1)
 
 

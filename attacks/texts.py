@@ -10,7 +10,8 @@ process must answer, or refuse in one line with exit status 2, and stay within `
 
 Writes attacks/results/texts.json, with CPU seconds and peak memory of each case (at least that of
 this process, up to 0.2 GB once a server has found many functions), beside the cases of former runs
-that were not tried again; exit status 1 if any failed. Without a bundle: the three kept models, and a small one of random weights. Linux.
+that were not tried again; exit status 1 if any failed. Without a bundle: the three kept models,
+and a small one of random weights. Linux.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ what it leaves as it was is not made again. Nor is what a killed run of this scr
     python benchmarks/ablation.py --seeds 1 --arms text int4
     python benchmarks/ablation.py --quick
 
-Writes ablation.json and ablation.png. Needs BigCloneBench as recipes/clones-java.toml names it.
+Writes ablation.json and ablation.png. Needs BigCloneBench as recipes/clones-java-encoder.toml names
+it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from codewren_runtime.metrics import Scores
 from codewren_runtime.types import Architecture, Example, Task
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPE = ROOT / "recipes" / "clones-java.toml"
+RECIPE = ROOT / "recipes" / "clones-java-encoder.toml"
 JAVA = ROOT.parent / "shared" / "data" / "unlabelled" / "java.jsonl.gz"
 BASE = "base"
 FAILED = f"{BUNDLE}.failed"

@@ -1,7 +1,7 @@
 """Do pre-training, and a teacher's states, help a small student? Against controls, over seeds.
 
 On a sample of BigCloneBench's pairs (CodeXGLUE's split, of which no function of the test set is
-in training), with the settings of recipes/clones-java.toml and a smaller student:
+in training), with the settings of recipes/clones-java-encoder.toml and a smaller student:
 
 from labels: the student as it is, with as many more steps as pre-training takes (equal compute),
 and pre-trained on other Java functions, with and without the kinds of tokens; from a teacher's
@@ -116,7 +116,7 @@ class Bench:
     """The data and one run directory, in which every variant is trained in turn."""
 
     def __init__(self, runs: Path, size: Size) -> None:
-        self.recipe, self.size = load_recipe(ROOT / "recipes" / "clones-java.toml"), size
+        self.recipe, self.size = load_recipe(ROOT / "recipes" / "clones-java-encoder.toml"), size
         self.run = Run(runs, Output(quiet=False).reporter())
         data, task = self.recipe.data, self.recipe.task
         assert data.validation is not None

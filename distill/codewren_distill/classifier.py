@@ -17,7 +17,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -28,7 +28,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from codewren_distill.checkpoints import load_encoder, load_model, load_tokenizer
 from codewren_distill.data_flow import DataFlowText, GraphModel
 from codewren_distill.models import EmbeddingModel, PooledModel, SequenceModel, SiameseModel
-from codewren_distill.ngrams import NgramBag
+from codewren_distill.ngrams import NgramBag, TraitBag
 from codewren_distill.pair_heads import PAIR_HEADS, Pooling
 from codewren_distill.tensors import writing
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
@@ -52,6 +52,7 @@ NGRAMS = "ngrams.safetensors"
 TEXT_HEAD = "text_head.safetensors"
 
 TextSide = SiameseText | CrossText | DataFlowText
+Bag = TypeVar("Bag", bound=NgramBag)
 
 
 @dataclass
@@ -70,6 +71,11 @@ class Classifier:
         return model.model if isinstance(model, SequenceModel) else model.encoder
 
     @property
+    def ngrams(self) -> NgramBag | None:
+        """The n-grams beside the encoder, if there are any."""
+        return None if isinstance(self.model, EmbeddingModel) else self.model.ngrams
+
+    @property
     def parameters(self) -> int:
         """Number of parameters, the pair head included."""
         return sum(parameter.numel() for parameter in self.model.parameters())
@@ -86,10 +92,8 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
                 _save_head(classifier.model.head, folder / HEAD)
             elif isinstance(classifier.model, PooledModel):
                 _save_head(classifier.model.head, folder / TEXT_HEAD)
-            elif (
-                isinstance(classifier.model, SequenceModel) and classifier.model.ngrams is not None
-            ):
-                _save_head(classifier.model.ngrams, folder / NGRAMS)
+            if (ngrams := classifier.ngrams) is not None:
+                _save_head(ngrams, folder / NGRAMS)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     save_tokenizer(classifier.text.tokenizer, folder)
@@ -146,7 +150,7 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
         if "data_flow" in card and isinstance(tokenizer, TransformersTokenizer):
             text = DataFlowText(tokenizer, card["data_flow"])
             return Classifier(GraphModel(core), text, task, max_length)
-        model = SequenceModel(core, _load_ngrams(folder))
+        model = SequenceModel(core, _load_ngrams(folder, NgramBag))
     return Classifier(model, text_side(task, tokenizer, model.model.config), task, max_length)
 
 
@@ -172,7 +176,8 @@ def _load_siamese(folder: Path, kind: str, options: dict[str, str]) -> SiameseMo
     encoder = _load_encoder(folder, options)
     with _reading(folder / HEAD):
         head = PAIR_HEADS[kind].from_state(load_file(folder / HEAD))
-    return SiameseModel(encoder, head)
+    ngrams = _load_ngrams(folder, TraitBag)
+    return SiameseModel(encoder, head, ngrams)
 
 
 def _load_pooled(folder: Path, task: Task) -> PooledModel:
@@ -183,13 +188,12 @@ def _load_pooled(folder: Path, task: Task) -> PooledModel:
     return model
 
 
-def _load_ngrams(folder: Path) -> NgramBag | None:
+def _load_ngrams(folder: Path, kind: type[Bag]) -> Bag | None:
     if not (folder / NGRAMS).is_file():
         return None
     with _reading(folder / NGRAMS):
         state = load_file(folder / NGRAMS)
-        buckets, columns = state["table"].shape
-        bag = NgramBag(buckets, columns + 1)
+        bag = kind(*state["table"].shape)
         bag.load_state_dict(state)
     return bag
 

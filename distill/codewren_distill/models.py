@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from codewren_distill.ngrams import NgramBag
+from codewren_distill.ngrams import NgramBag, TraitBag
 from codewren_distill.pair_heads import PairHead, Pooling
 
 __all__ = ["Batch", "EmbeddingModel", "SequenceModel", "SiameseModel", "mean_pool"]
@@ -51,21 +52,28 @@ class EmbeddingModel(nn.Module):
 class SiameseModel(nn.Module):
     """An encoder, the pooling that its head wants, and the head.
 
-    A batch of b pairs holds 2b texts: first all first ones, then all second ones.
+    With `ngrams`, the scores that they give to traits take the place of as many of an embedding's
+    last numbers. A batch of b pairs holds 2b texts: first all first ones, then all second ones.
     """
 
     encoder: nn.Module
     head: PairHead
+    ngrams: TraitBag | None
 
-    def __init__(self, encoder: nn.Module, head: PairHead) -> None:
+    def __init__(self, encoder: nn.Module, head: PairHead, ngrams: TraitBag | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head
+        self.ngrams = ngrams
 
     def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (n, length) to embeddings (n, H)."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return _pooled(hidden, attention_mask, self.head.pooling)
+        pooled = _pooled(hidden, attention_mask, self.head.pooling)
+        if self.ngrams is None:
+            return pooled
+        scores = self.ngrams(input_ids, attention_mask)
+        return torch.cat((pooled[:, : -scores.shape[1]], scores), dim=1)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (2b, length) to logits (b, labels)."""

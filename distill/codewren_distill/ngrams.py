@@ -25,7 +25,7 @@ from codewren_runtime.errors import DataError
 if TYPE_CHECKING:
     from codewren_distill.text_side import Encoded
 
-__all__ = ["NgramBag", "fit_ngrams"]
+__all__ = ["Floats", "NgramBag", "TraitBag", "fit_ngrams", "shares_of"]
 
 MULTIPLIER = 1_000_003
 SCALE = 10.0  # of a mean over n-grams, so that coefficients are neither tiny nor huge
@@ -45,10 +45,10 @@ class NgramBag(nn.Module):
 
     multiplier = MULTIPLIER
 
-    def __init__(self, buckets: int, num_labels: int) -> None:
+    def __init__(self, buckets: int, columns: int) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(buckets, num_labels - 1), requires_grad=False)
-        self.bias = nn.Parameter(torch.zeros(num_labels - 1), requires_grad=False)
+        self.table = nn.Parameter(torch.zeros(buckets, columns), requires_grad=False)
+        self.bias = nn.Parameter(torch.zeros(columns), requires_grad=False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (n, length) to logits (n, labels)."""
@@ -65,13 +65,31 @@ class NgramBag(nn.Module):
         return torch.cat((two, three), dim=1)
 
 
-def fit_ngrams(bag: NgramBag, encoded: Sequence[Encoded], targets: Tensor, seed: int) -> None:
-    """Fit the table in place; targets are (n,) label indices or (n, labels) teacher logits.
+class TraitBag(NgramBag):
+    """Scores (n, traits) of token ids (n, length): do their n-grams tell the trait?
+
+    `table` (buckets, traits), `bias` (traits,). What counts is whether a text holds a bucket, not
+    how often: the score is the sum of the weights of its distinct buckets over the square root of
+    their number. `codewren_distill.ngram_traits` fits it.
+    """
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask (n, length) to scores (n, traits)."""
+        real = torch.cat((attention_mask[:, 1:], attention_mask[:, 2:]), dim=1)
+        buckets = self.hashes(input_ids).masked_fill(real == 0, -1).sort(dim=1).values
+        # Of those that are equal, and so side by side, the first counts; padding's are below 0.
+        before = torch.cat((torch.full_like(buckets[:, :1], -1), buckets[:, :-1]), dim=1)
+        held = (buckets != before).float().unsqueeze(-1)
+        total = (self.table[buckets.clamp(min=0)] * held).sum(1)
+        return total / held.sum(1).sqrt() + self.bias
+
+
+def fit_ngrams(bag: NgramBag, encoded: Sequence[Encoded], shares: Floats, seed: int) -> None:
+    """Fit the table in place; `shares` (n, labels) are the probabilities of each row's labels.
 
     Deterministic. The penalty is the one of a few that a tenth of the rows likes best.
     """
     rows = _frequencies(bag, encoded)
-    shares = _shares(targets, bag.table.shape[1] + 1)
     held_out = np.arange(len(shares)) % HELD_OUT == 0
 
     def loss(inverse_penalty: float) -> float:
@@ -100,8 +118,8 @@ def _frequencies(bag: NgramBag, encoded: Sequence[Encoded]) -> csr_matrix:
     return csr_matrix(parts, shape=(len(encoded), len(bag.table)))
 
 
-def _shares(targets: Tensor, num_labels: int) -> Floats:
-    """Each label's probability, (n, labels)."""
+def shares_of(targets: Tensor, num_labels: int) -> Floats:
+    """Each label's probability (n, labels), of label indices (n,) or logits (n, labels)."""
     if targets.ndim == 1:
         probabilities = torch.nn.functional.one_hot(targets, num_labels).double()
     else:

@@ -96,6 +96,13 @@ class SharedHead(PairHead):
         head.load_state_dict(state)
         return head
 
+    def begin_with_scores(self) -> None:
+        """Read the traits off an embedding's last numbers, which are their logits."""
+        with torch.no_grad():
+            self.traits.weight.zero_()
+            self.traits.bias.zero_()
+            self.traits.weight[:, -self.TRAITS :].fill_diagonal_(1 / SCALE)
+
     def forward(self, embedding_1: Tensor, embedding_2: Tensor) -> Tensor:
         """Two embeddings (n, H) to logits (n, 2)."""
         both = self._traits(embedding_1) * self._traits(embedding_2)

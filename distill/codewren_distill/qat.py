@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.models import SiameseModel
 from codewren_distill.settings import Precision
 from codewren_runtime.rounding import Layout, store
 
@@ -152,8 +152,8 @@ def _weights(student: Classifier) -> Iterator[_Weight]:
     if isinstance(student.model, SiameseModel):
         for layer in _linear(student.model.head):
             yield _Rows(layer.weight, "rows")
-    elif isinstance(student.model, SequenceModel) and student.model.ngrams is not None:
-        yield _Rows(student.model.ngrams.table, "table")
+    if student.ngrams is not None:
+        yield _Rows(student.ngrams.table, "table")
 
 
 def _side_by_side(core: nn.Module) -> list[list[nn.Linear]]:

@@ -19,7 +19,8 @@ class FreshStudent:
 
     `pair_head` as in `codewren_distill.pair_heads`, for pairs alone; `embeddings` start at
     random or from `codewren_distill.cooccurrence`; `ngrams` are the buckets of a linear model
-    of n-grams beside the encoder (`codewren_distill.ngrams`), 0 for none, single texts alone.
+    of n-grams beside the encoder (`codewren_distill.ngrams`), 0 for none; those of pairs tell
+    traits (`codewren_distill.ngram_traits`), and want the pair head `shared`.
     A pre-trained encoder of the run (`codewren_distill.pretraining`) is what the student starts
     from, in place of `embeddings`, unless `from_scratch`.
     """

@@ -14,8 +14,8 @@ from transformers import (
 
 from codewren_distill.classifier import Classifier
 from codewren_distill.models import EmbeddingModel, SequenceModel, SiameseModel
-from codewren_distill.ngrams import NgramBag
-from codewren_distill.pair_heads import PAIR_HEADS
+from codewren_distill.ngrams import NgramBag, TraitBag
+from codewren_distill.pair_heads import PAIR_HEADS, SharedHead
 from codewren_distill.settings import FreshStudent
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import ModelError, OptionError
@@ -77,15 +77,28 @@ def build_student(
     torch.manual_seed(seed)
     if task.kind == "single":
         core = AutoModelForSequenceClassification.from_config(config)
-        bag = NgramBag(fresh.ngrams, len(task.labels)) if fresh.ngrams else None
+        labels = NgramBag(fresh.ngrams, len(task.labels) - 1) if fresh.ngrams else None
         text = SiameseText(tokenizer, pairs=False)
-        return Classifier(SequenceModel(core, bag), text, task, architecture.max_length)
-    if fresh.ngrams:
-        raise OptionError(f"ngrams are for single texts; leave them out of this {task.kind} task")
+        return Classifier(SequenceModel(core, labels), text, task, architecture.max_length)
+    bag = _trait_bag(architecture, task, fresh) if fresh.ngrams else None
     encoder = AutoModel.from_config(config, add_pooling_layer=False)
     if task.kind == "embedding":
         text = SiameseText(tokenizer, pairs=False)
         return Classifier(EmbeddingModel(encoder, "mean"), text, task, architecture.max_length)
     head = PAIR_HEADS[fresh.pair_head](architecture.hidden_size, len(task.labels))
-    siamese = SiameseModel(encoder, head)
+    siamese = SiameseModel(encoder, head, bag)
     return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, architecture.max_length)
+
+
+def _trait_bag(architecture: Architecture, task: Task, fresh: FreshStudent) -> TraitBag:
+    """The n-grams of a pair model; OptionError where they have no place."""
+    if task.kind != "pair":
+        raise OptionError(f"ngrams are for labels; leave them out of this {task.kind} task")
+    if fresh.pair_head != SharedHead.kind:
+        raise OptionError("ngrams of pairs tell traits: choose the pair head shared")
+    if architecture.hidden_size <= SharedHead.TRAITS:
+        raise OptionError(
+            f"ngrams take {SharedHead.TRAITS} of an embedding's numbers, and it has "
+            f"{architecture.hidden_size}; take a wider student"
+        )
+    return TraitBag(fresh.ngrams, SharedHead.TRAITS)

@@ -24,8 +24,9 @@ from codewren_distill.losses import (
     mixed_loss,
 )
 from codewren_distill.memory import pair_lesson, texts_of
-from codewren_distill.models import SequenceModel
-from codewren_distill.ngrams import fit_ngrams
+from codewren_distill.models import SiameseModel
+from codewren_distill.ngram_traits import fit_ngram_traits
+from codewren_distill.ngrams import fit_ngrams, shares_of
 from codewren_distill.objectives import Answers, Lesson
 from codewren_distill.qat import Rounding
 from codewren_distill.scoring import encode_all
@@ -181,12 +182,17 @@ def _lesson(
     folder: Path,
     identity: str,
 ) -> Lesson:
+    if not settings.memory or classifier.ngrams is not None:
+        encoded = token_file(_state(folder), identity, classifier.text, examples)
+    if classifier.ngrams is not None:
+        answers = targets[:, : len(classifier.task.labels)] if targets.ndim > 1 else targets
+        shares = shares_of(answers, len(classifier.task.labels))
+        if isinstance(classifier.model, SiameseModel):
+            fit_ngram_traits(classifier.model, encoded, shares, settings.seed)
+        else:
+            fit_ngrams(classifier.ngrams, encoded, shares, settings.seed)
     if settings.memory:
         return pair_lesson(classifier, examples, targets, loss)
-    encoded = token_file(_state(folder), identity, classifier.text, examples)
-    if isinstance(classifier.model, SequenceModel) and classifier.model.ngrams is not None:
-        answers = targets[:, : len(classifier.task.labels)] if targets.ndim > 1 else targets
-        fit_ngrams(classifier.model.ngrams, encoded, answers, settings.seed)
     return Lesson(encoded, targets, classifier.text, Answers(loss))
 
 

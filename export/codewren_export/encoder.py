@@ -63,16 +63,21 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Ngrams:
-    """Logits from hashed bigrams and trigrams of tokens, to be added to the head's.
+    """What hashed bigrams and trigrams of tokens say.
 
-    `table` (buckets, labels - 1), `bias` (labels - 1,): the mean over a text's n-grams is the
-    logit of every label but the first. A bigram (a, b) hashes to (a * multiplier + b) modulo
-    buckets, a trigram to (bigram * multiplier + c) modulo buckets.
+    Of labels, `table` (buckets, labels - 1), `bias` (labels - 1,): the mean over a text's n-grams,
+    added to the logits of every label but the first. Of `traits`, `table` (buckets, traits), `bias`
+    (traits,): the sum over a text's distinct n-grams, over the square root of their number, in
+    place of as many of an embedding's last numbers.
+
+    A bigram (a, b) hashes to (a * multiplier + b) modulo buckets, a trigram to
+    (bigram * multiplier + c) modulo buckets.
     """
 
     table: Array
     bias: Array
     multiplier: int
+    traits: bool
 
 
 @dataclass(frozen=True, eq=False)

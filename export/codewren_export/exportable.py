@@ -30,9 +30,9 @@ class Exportable:
     `sequence`: `model` gives logits for one text, from its first token; `head` is None.
     `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
     embeddings (n, hidden) into logits (n, labels). `embedding`: the encoder alone, pooled
-    likewise, without a head. `ngrams`, of a sequence model alone, turns ids
-    and mask into logits that are added (`table`, `bias` and `multiplier` are those of
-    `codewren_export.encoder.Ngrams`). `sample_texts` are real inputs, on which the
+    likewise, without a head. `ngrams` turns ids and mask
+    into what `codewren_export.encoder.Ngrams` says of labels and, of a siamese model, of traits
+    (as are its `table`, `bias` and `multiplier`). `sample_texts` are real inputs, on which the
     gates compare; the more the better, labels are not needed. `labelled` are rows that training
     has not seen: on them the temperature is fitted and, as `threshold` says, the threshold.
     `provenance` is plain JSON for the manifest.
@@ -62,8 +62,8 @@ class Exportable:
                 f"{self.task.name!r}; pairs need a siamese model with its head, texts a sequence "
                 "model, embeddings an encoder: distill one"
             )
-        if self.kind != "sequence" and self.ngrams is not None:
-            raise ModelError("export: n-grams are for single texts")
+        if self.kind == "embedding" and self.ngrams is not None:
+            raise ModelError("export: n-grams are for labels, and an embedding has none")
         if not self.sample_texts:
             raise OptionError("export: at least one sample text is needed to check the model on")
         rows = (*self.sample_texts, *self.labelled)

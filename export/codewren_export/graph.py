@@ -46,18 +46,20 @@ def text_graph(encoder: Encoder) -> onnx.ModelProto:
     writer = _Layers(graph, shape, flat)
     for layer in first:
         hidden = writer.whole(hidden, layer)
-    embedding = "" if encoder.head else "embedding"
+    embedding = "" if encoder.head or encoder.ngrams else "embedding"
     if encoder.pooling == "mean":
         hidden = graph.node("Reshape", [writer.whole(hidden, last), shape])
         pooled = graph.node("ReduceMean", [hidden, graph.constant([1])], embedding, keepdims=0)
     else:
         pooled = writer.first_token(hidden, last, embedding)
     if encoder.head is None:
-        return graph.model(embedding, encoder.hidden_size)
+        if encoder.ngrams is not None:
+            _with_traits(graph, pooled, encoder.ngrams, encoder.hidden_size)
+        return graph.model("embedding", encoder.hidden_size)
     if encoder.ngrams is None:
         _head(graph, pooled, encoder.head, "logits")
     else:
-        parts = [_head(graph, pooled, encoder.head), _ngrams(graph, encoder.ngrams)]
+        parts = [_head(graph, pooled, encoder.head), _ngram_logits(graph, encoder.ngrams)]
         graph.node("Add", parts, "logits")
     return graph.model("logits", len(encoder.head.out.bias))
 
@@ -78,9 +80,32 @@ def _head(graph: _Graph, pooled: str, head: Head, output: str = "") -> str:
     return graph.linear(graph.node("Tanh", [graph.linear(pooled, head.dense)]), head.out, output)
 
 
-def _ngrams(graph: _Graph, ngrams: Ngrams) -> str:
+def _ngram_logits(graph: _Graph, ngrams: Ngrams) -> str:
     """Logits (n, labels) of the n-grams of `input_ids`."""
-    buckets, labels = ngrams.table.shape[0], ngrams.table.shape[1] + 1
+    labels = ngrams.table.shape[1] + 1
+    weights = graph.node("Gather", [graph.weight(ngrams.table), _hashes(graph, ngrams)])
+    mean = graph.node("ReduceMean", [weights, graph.constant([1])], keepdims=0)
+    onto = np.eye(labels - 1, labels, 1, dtype=np.float32)  # the first label's logit is 0
+    bias = np.concatenate(([0], ngrams.bias)).astype(np.float32)
+    return graph.linear(mean, Linear(onto, bias))
+
+
+def _with_traits(graph: _Graph, pooled: str, ngrams: Ngrams, width: int) -> None:
+    """The `embedding` (1, width) of one text: its last numbers are the n-grams' scores."""
+    distinct = graph.node("Unique", [_hashes(graph, ngrams)])
+    weights = graph.node("Gather", [graph.weight(ngrams.table), distinct])
+    total = graph.node("ReduceSum", [weights, graph.constant([0])])
+    count = graph.node("Cast", [graph.node("Shape", [distinct])], to=TensorProto.FLOAT)
+    half = graph.weight(np.array(-0.5, dtype=np.float32))
+    root = graph.node("Exp", [graph.node("Mul", [graph.node("Log", [count]), half])])
+    scores = graph.node("Add", [graph.node("Mul", [total, root]), graph.weight(ngrams.bias)])
+    bounds = [graph.constant([value]) for value in (0, width - len(ngrams.bias), 1)]
+    graph.node("Concat", [graph.node("Slice", [pooled, *bounds]), scores], "embedding", axis=1)
+
+
+def _hashes(graph: _Graph, ngrams: Ngrams) -> str:
+    """The buckets (n, 2 * length - 3) of the n-grams of `input_ids`."""
+    buckets = len(ngrams.table)
     ends = graph.constant([1]), graph.constant([np.iinfo(np.int64).max]), graph.constant([-1])
     step, all_of_it, all_but_last = ends
 
@@ -94,12 +119,7 @@ def _ngrams(graph: _Graph, ngrams: Ngrams) -> str:
     third = graph.node("Slice", ["input_ids", graph.constant([2]), all_of_it, step])
     bigrams = followed("input_ids", by=second)
     trigrams = followed(bigrams, by=third)
-    hashes = graph.node("Concat", [bigrams, trigrams], axis=1)
-    weights = graph.node("Gather", [graph.weight(ngrams.table), hashes])
-    mean = graph.node("ReduceMean", [weights, step], keepdims=0)
-    onto = np.eye(labels - 1, labels, 1, dtype=np.float32)  # the first label's logit is 0
-    bias = np.concatenate(([0], ngrams.bias)).astype(np.float32)
-    return graph.linear(mean, Linear(onto, bias))
+    return graph.node("Concat", [bigrams, trigrams], axis=1)
 
 
 class _Layers:

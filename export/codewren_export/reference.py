@@ -25,11 +25,14 @@ EXAMPLE_LENGTH = 16
 
 
 class PooledEncoder(nn.Module):
-    """An encoder with its pooling: token ids and mask (n, length) to embeddings (n, hidden)."""
+    """An encoder with its pooling: token ids and mask (n, length) to embeddings (n, hidden).
 
-    def __init__(self, encoder: nn.Module, pooling: Pooling) -> None:
+    With `ngrams`, their scores of traits take the place of the last numbers.
+    """
+
+    def __init__(self, encoder: nn.Module, pooling: Pooling, ngrams: nn.Module | None) -> None:
         super().__init__()
-        self.encoder, self.pooling = encoder, pooling
+        self.encoder, self.pooling, self.ngrams = encoder, pooling, ngrams
         self.config = encoder.config  # optimum looks for it on what it exports
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
@@ -38,7 +41,11 @@ class PooledEncoder(nn.Module):
         if self.pooling == "first":
             return {"embedding": hidden[:, 0]}
         weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        return {"embedding": (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)}
+        pooled = (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
+        if self.ngrams is None:
+            return {"embedding": pooled}
+        scores = self.ngrams(input_ids, attention_mask)
+        return {"embedding": torch.cat((pooled[:, : -scores.shape[1]], scores), dim=1)}
 
 
 class WithNgrams(nn.Module):
@@ -59,7 +66,7 @@ def as_one(exportable: Exportable) -> nn.Module:
     """All that reads a text, as one torch module with one output, in evaluation mode."""
     model = exportable.model
     if exportable.kind != "sequence":
-        model = PooledEncoder(model, exportable.pooling)
+        model = PooledEncoder(model, exportable.pooling, exportable.ngrams)
     elif exportable.ngrams is not None:
         model = WithNgrams(model, exportable.ngrams)
     return model.eval()

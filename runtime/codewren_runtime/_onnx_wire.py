@@ -22,7 +22,8 @@ OPERATORS = {
     "": {
         "Abs", "Add", "Cast", "Clip", "Concat", "Constant", "Exp", "Gather", "Gemm",
         "LayerNormalization", "Log", "MatMul", "Mod", "Mul", "Neg", "ReduceMean", "ReduceSum",
-        "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Unsqueeze",
+        "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Unique",
+        "Unsqueeze",
         # integer arithmetic
         "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QuantizeLinear",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -119,3 +120,21 @@ def test_a_step_is_finished_whatever_the_dates_of_its_files(tmp_path: Path) -> N
     for date in (0, 2**33):
         os.utime(step.marker, (date, date))
         assert step.result() is not None
+
+
+@pytest.mark.slow
+def test_what_a_machine_does_to_a_verb_is_told_in_one_line_and_undone(tmp_path: Path) -> None:
+    script, out = ROOT / "attacks" / "moments.py", tmp_path / "moments.json"
+    verbs = [f"--verb={verb}" for verb in ("label", "distill", "export", "scan")]
+    done = subprocess.run(
+        [sys.executable, script, "--count", "1", *verbs, "--out", out],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    ways = json.loads(out.read_text())["ways"]
+    if os.geteuid() != 0:
+        pytest.skip("NOT CHECKED: full disks, read-only ones and no network want the superuser")
+    assert ways.keys() == {
+        "interrupt", "terminate", "full-disk", "read-only", "second", "no-network",
+    }  # fmt: skip
+    assert all(row["took_effect"] for row in ways["read-only"].values())

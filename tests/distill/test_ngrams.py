@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from codewren_distill.classifier import load_classifier, save_classifier
-from codewren_distill.ngrams import NgramBag, fit_ngrams
+from codewren_distill.ngrams import NgramBag, fit_ngrams, shares_of
 from codewren_distill.scoring import logits_of
 from codewren_distill.settings import FreshStudent, TrainingSettings
 from codewren_distill.student import build_student
@@ -48,7 +48,7 @@ def test_it_is_fitted_before_the_encoder_trains(
 
 
 def test_padding_does_not_count(single_task: Task, tokenizer_json: str) -> None:
-    bag = NgramBag(4_096, 2)
+    bag = NgramBag(4_096, 1)
     bag.table.data.normal_()
     ids = torch.randint(5, 300, (1, 9))
     padded = torch.cat((ids, torch.ones(1, 6, dtype=torch.long)), dim=1)
@@ -57,7 +57,7 @@ def test_padding_does_not_count(single_task: Task, tokenizer_json: str) -> None:
 
 
 def test_two_tokens_are_a_text() -> None:
-    bag = NgramBag(64, 3)
+    bag = NgramBag(64, 2)
     answer = bag(torch.tensor([[0, 2]]), torch.ones(1, 2, dtype=torch.long))
     assert answer.tolist() == [[0.0, 0.0, 0.0]]
 
@@ -73,8 +73,9 @@ def test_soft_labels_are_met(labels: int) -> None:
         noise = [100 + int(x) for x in rng.integers(0, 20, 3)]
         encoded.append(((0, 10 + group, 20 + group, *noise, 2),))
         targets.append(np.log(shares[group]))
-    bag = NgramBag(1 << 14, labels)
-    fit_ngrams(bag, encoded, torch.tensor(np.array(targets)), seed=0)
+    bag = NgramBag(1 << 14, labels - 1)
+    shares = shares_of(torch.tensor(np.array(targets)), labels)
+    fit_ngrams(bag, encoded, shares, seed=0)
     ids = torch.tensor([row[0] for row in encoded])
     found = torch.softmax(bag(ids, torch.ones_like(ids)), dim=1).numpy()
     expected = shares[np.arange(400) % 5]
@@ -101,12 +102,12 @@ def test_distillation_fits_it_to_the_teacher(
 def test_what_cannot_be(
     single_task: Task, pair_task: Task, tokenizer_json: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(OptionError, match="single texts"):
+    with pytest.raises(OptionError, match="choose the pair head shared"):
         _student(pair_task, tokenizer_json)
     with pytest.raises(OptionError, match="buckets"):
         FreshStudent(ngrams=-1)
     with pytest.raises(DataError, match="two labels"):
-        fit_ngrams(NgramBag(64, 2), [((0, 5, 2),)] * 9, torch.zeros(9, dtype=torch.long), 0)
+        fit_ngrams(NgramBag(64, 1), [((0, 5, 2),)] * 9, np.eye(2)[[0] * 9], 0)
     student = build_student(SHAPE, single_task, tokenizer_json, 1, FreshStudent(ngrams=64))
     save_classifier(student, tmp_path)
     (tmp_path / "ngrams.safetensors").write_bytes(b"no")

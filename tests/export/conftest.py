@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from codewren_distill.classifier import load_classifier, save_classifier
-from codewren_distill.models import SequenceModel, SiameseModel
+from codewren_distill.models import SiameseModel
 from codewren_distill.settings import FreshStudent
 from codewren_distill.student import build_student
 from codewren_distill.vocabulary import train_tokenizer
@@ -64,7 +64,7 @@ def exportable(tmp_path_factory: pytest.TempPathFactory, tokenizer_json: str) ->
             tokenizer_json=tokenizer_json,
             sample_texts=[Example(a, b if siamese else None) for a, b in pairs],
             provenance={"teacher": "none"},
-            ngrams=loaded.model.ngrams if isinstance(loaded.model, SequenceModel) else None,
+            ngrams=loaded.ngrams,
         )
 
     return make

@@ -14,7 +14,7 @@ import onnx
 import pytest
 import torch
 
-from codewren.verbs.search import NGRAM_GRAPH_BYTES
+from codewren.verbs.search import NGRAM_GRAPH_BYTES, SearchSettings
 from codewren_distill.settings import FreshStudent
 from codewren_export import QUANTS, STAGES, Exportable, Quant, export_bundle
 from codewren_export.calibration import fit_temperature
@@ -73,6 +73,7 @@ def test_any_shape_passes_its_gates_at_every_precision(
         ("single", 3, FreshStudent(ngrams=4_096)),
         ("pair", 3, FreshStudent()),
         ("pair", 2, FreshStudent(pair_head="shared")),
+        ("pair", 2, FreshStudent(pair_head="shared", ngrams=5_000)),
     ],
 )
 def test_bundle_answers_as_torch_does(
@@ -97,6 +98,10 @@ def test_bundle_answers_as_torch_does(
         else:
             assert given.head is not None
             pooled = [given.model(input_ids=torch.tensor([ids]))[0].mean(1) for ids in rows]
+            if given.ngrams is not None:
+                ids = [torch.tensor([row]) for row in rows]
+                told = [given.ngrams(row, torch.ones_like(row)) for row in ids]
+                pooled = [torch.cat((a[:, :-16], b), 1) for a, b in zip(pooled, told, strict=True)]
             expected = given.head(*pooled)[0].numpy()
             found = model.logits_pair(*example.texts)
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -157,7 +162,25 @@ def test_a_table_of_ngrams_takes_a_byte_a_bucket(
         sizes.append(export_bundle(given, tmp_path / f"{buckets}.wren").size_bytes)
     assert 4_096 <= sizes[2] - sizes[1] < 4_120
     # Room for no more than that is what search keeps.
-    assert NGRAM_GRAPH_BYTES - 150 < sizes[1] - sizes[0] - 4_096 <= NGRAM_GRAPH_BYTES
+    kept = NGRAM_GRAPH_BYTES["single"]
+    assert kept - 150 < sizes[1] - sizes[0] - 4_096 <= kept
+
+
+def test_search_keeps_room_for_a_table_of_traits(
+    exportable: MakeExportable, tmp_path: Path
+) -> None:
+    sizes = []
+    for buckets in (0, 4_096, 8_192):
+        fresh = FreshStudent(pair_head="shared", ngrams=buckets)
+        given = exportable(SHAPES[1], "pair", ("a", "b"), fresh=fresh)
+        with contextlib.suppress(GateError):  # of agreement: the weights are random
+            export_bundle(given, tmp_path / f"{buckets}.wren")
+        (written,) = tmp_path.glob(f"{buckets}.wren*")
+        sizes.append(written.stat().st_size)
+        written.unlink()
+    kept = [SearchSettings(ngrams=n).budget("pair").reserved_bytes for n in (0, 4_096, 8_192)]
+    assert 0 <= kept[2] - kept[1] - (sizes[2] - sizes[1]) < 100
+    assert 0 <= kept[1] - (sizes[1] - sizes[0]) < 300
 
 
 def test_model_that_diverged_is_refused(exportable: MakeExportable, tmp_path: Path) -> None:
@@ -297,6 +320,7 @@ def test_auto_keeps_to_the_budget(exportable: MakeExportable, tmp_path: Path) ->
         ("single", FreshStudent(ngrams=4_096)),
         ("pair", FreshStudent()),
         ("pair", FreshStudent(pair_head="shared")),
+        ("pair", FreshStudent(pair_head="shared", ngrams=4_096)),
     ],
 )
 def test_every_precision_is_a_bundle_that_loads(

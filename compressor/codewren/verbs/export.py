@@ -114,7 +114,7 @@ def _trained_for(student: Path) -> Quant | None:
 def _student(run: Run) -> Exportable:
     """The run's student and the samples beside it."""
     from codewren_distill.classifier import load_classifier
-    from codewren_distill.models import EmbeddingModel, SequenceModel, SiameseModel
+    from codewren_distill.models import EmbeddingModel, SiameseModel
     from codewren_export import Exportable
 
     folder = run.path("student")
@@ -133,5 +133,5 @@ def _student(run: Run) -> Exportable:
         tokenizer_json=(folder / "tokenizer.json").read_text(encoding="utf-8"),
         sample_texts=[Example(*json.loads(line)) for line in lines],
         pooling=pooling if head is None else head.pooling,
-        ngrams=model.ngrams if isinstance(model, SequenceModel) else None,
+        ngrams=student.ngrams,
     )

@@ -10,7 +10,7 @@ from codewren.budget import Bits, Budget, parse_latency, parse_size
 from codewren.run_directory import Run, Step, read_marker
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import sha256_of
-from codewren_runtime.types import Architecture, Task
+from codewren_runtime.types import Architecture, Task, TaskKind
 
 if TYPE_CHECKING:
     from codewren.data import Dataset
@@ -23,7 +23,8 @@ __all__ = ["SearchSettings", "read_architecture", "read_budget", "search_archite
 
 ARCHITECTURE = "architecture.json"
 
-NGRAM_GRAPH_BYTES = 700  # nodes, and the constants of the hash
+NGRAM_GRAPH_BYTES = {"single": 700, "pair": 1_100}  # nodes, and the constants of the hash
+NGRAM_TRAITS = 16  # of a pair
 PUBLISHED = Architecture(1000, 96, 12, 8, 64, 400)  # Shi et al., ASE 2022
 
 
@@ -65,11 +66,18 @@ class SearchSettings:
                 "the paper's formula knows no latency: leave pareto and finalists out"
             )
 
-    def budget(self, num_labels: int = 2) -> Budget:
+    def budget(self, kind: TaskKind = "single", num_labels: int = 2) -> Budget:
         """The hard budget; OptionError if size, bits, latency or n-grams make none."""
         latency = None if self.latency is None else parse_latency(str(self.latency))
-        table = self.ngrams * (num_labels - 1) * self.bits // 8
-        reserved = table + NGRAM_GRAPH_BYTES if self.ngrams else 0
+        if not self.ngrams:
+            return Budget(parse_size(self.size), self.bits, latency)
+        if kind == "embedding":
+            raise OptionError("ngrams are for labels, and an embedding has none; leave them out")
+        columns = NGRAM_TRAITS if kind == "pair" else num_labels - 1
+        # Rows as wide as those of traits have a scale each.
+        scale = 4 if kind == "pair" and self.bits == 8 else 0
+        table = self.ngrams * (columns * self.bits // 8 + scale)
+        reserved = table + NGRAM_GRAPH_BYTES[kind]
         return Budget(parse_size(self.size), self.bits, latency, reserved_bytes=reserved)
 
 
@@ -88,9 +96,8 @@ def search_architecture(
     from codewren.search.ranking import pose
     from codewren.verbs.finalists import FinalistSettings, choose
 
-    if settings.ngrams and task.kind != "single":
-        raise OptionError("ngrams are for single texts with labels; leave them out")
-    budget, space = settings.budget(len(task.labels)), load_space(settings.space)
+    budget = settings.budget(task.kind, len(task.labels))
+    space = load_space(settings.space)
     model = _latency_model(settings)
     if model is not None and budget.latency_ms is not None:
         budget = replace(budget, latency_margin=model.p90_error)

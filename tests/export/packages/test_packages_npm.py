@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from codewren.kept import KEPT, kept_bundle
 from codewren.verbs.package import package
 from codewren_export import QUANTS
 from codewren_export.pack import file_infos, pack
@@ -116,6 +117,21 @@ def test_odd_and_long_texts_are_judged_as_in_python(
         "\U0001f426" * 999,
     ]
     rows = as_rows([*odd_texts, *functions[:50], *long, *longest], kind)
+    same(in_node(bundle, rows), bundle, rows)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_kept_models_answer_as_in_python(
+    name: str,
+    in_node: Callable[..., Any],
+    same: Callable[..., None],
+    as_rows: Callable[..., list[list[str]]],
+    functions: list[str],
+    odd_texts: list[str],
+) -> None:
+    bundle = kept_bundle(Path(name))
+    rows = as_rows([*functions[:150], *odd_texts[:50]], load(bundle).task.kind)
+    rows += [[texts[0]] * len(texts) for texts in rows[:50]]  # a clone, if it is one of a pair
     same(in_node(bundle, rows), bundle, rows)
 
 

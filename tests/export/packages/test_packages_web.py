@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from codewren.kept import kept_bundle
 from codewren.verbs.package import package
 from codewren_export import QUANTS
 
@@ -96,7 +97,10 @@ def test_every_precision_is_judged_as_in_python(
     same(answers, bundle, rows, tolerance=0.05 if quant == "int8-dynamic" else 1e-3)
 
 
+@pytest.mark.parametrize("kept", [None, "clones-java"])
 def test_a_page_of_pairs_has_two_boxes(
+    *,
+    kept: str | None,
     tmp_path: Path,
     bundle_of: Callable[..., Path],
     chromium: str,
@@ -106,8 +110,9 @@ def test_a_page_of_pairs_has_two_boxes(
     functions: list[str],
     odd_texts: list[str],
 ) -> None:
-    bundle = bundle_of("pair", "split-mean")
+    bundle = bundle_of("pair", "split-mean") if kept is None else kept_bundle(Path(kept))
     rows = as_rows([*functions[:60], *odd_texts[:40]], "pair")
+    rows += [[texts[0]] * 2 for texts in rows[:20]]  # clones, whatever the model
     package(bundle, "web", TITLE, tmp_path / "page", "0.1.0", None)
     found = _open(tmp_path / "page", rows, chromium, javascript, tmp_path)
     same(found["answers"], bundle, rows)
