@@ -8,8 +8,8 @@ mutated tokenizers. Each input is made from its number alone. It is refused in o
 works. It escaped if anything else was raised; it crashed if the process died; it hung if it took
 more CPU time than the limit. Inputs of the last three kinds are kept.
 
-Writes attacks/results/fuzz.json, a part for each kind; exit status 1 if anything was found.
-Without a bundle, two of random weights are made. Linux.
+Writes attacks/results/fuzz.json, a part for each kind and the bundles that were given; exit status
+1 if anything was found. Without a bundle, two of random weights are made. Linux.
 """
 
 from __future__ import annotations
@@ -190,9 +190,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for what in KINDS if given.what == "all" else (given.what,):
             aim = target(what, good)
             keep = given.out.parent / "found"
-            known[what] = campaign(aim, what, given.count, given.seed, keep)
-            print(what, json.dumps(known[what]["outcomes"]))
-            for finding in known[what]["findings"][:20]:
+            part = f"{what} from {', '.join(path.stem for path in good)}" if given.bundle else what
+            known[part] = campaign(aim, what, given.count, given.seed, keep)
+            print(part, json.dumps(known[part]["outcomes"]))
+            for finding in known[part]["findings"][:20]:
                 print("   ", finding)
             write_json(given.out, known)
     found = sum(len(part["findings"]) for part in known.values())

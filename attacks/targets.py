@@ -24,7 +24,21 @@ from codewren_runtime.tokenizer import CodeTokenizer
 from mutations import mutated_bytes, mutated_graph, mutated_json, mutated_text, odd_text, written
 from packing import Parts, rehash, zip_of
 
-__all__ = ["KINDS", "Target", "target"]
+__all__ = [
+    "FIELDS",
+    "KINDS",
+    "RECIPE",
+    "ROWS",
+    "SUFFIXES",
+    "WORDS",
+    "Target",
+    "ask",
+    "encode",
+    "parts_of",
+    "read_data",
+    "read_recipe",
+    "target",
+]
 
 
 @dataclass(frozen=True)
@@ -38,21 +52,21 @@ class Target:
 
 def target(what: str, good: Sequence[Path]) -> Target:
     """The target called `what`; `good` are bundles to make bad ones from."""
-    bundles = [_parts(path) for path in good]
+    bundles = [parts_of(path) for path in good]
     if what == "bundles":
-        return Target(lambda rng, folder: _bundle(rng, folder, bundles), _ask, (BundleError,))
+        return Target(lambda rng, folder: _bundle(rng, folder, bundles), ask, (BundleError,))
     if what == "tokenizer":
         tokenizers = [parts["tokenizer.json"] for parts in bundles]
-        return Target(lambda rng, _: _tokens(rng, tokenizers), _encode, (BundleError, ModelError))
+        return Target(lambda rng, _: _tokens(rng, tokenizers), encode, (BundleError, ModelError))
     if what == "data":
-        return Target(_data, _read_data, (DataError, OptionError))
-    return Target(_recipe, _read_recipe, (OptionError,))
+        return Target(_data, read_data, (DataError, OptionError))
+    return Target(_recipe, read_recipe, (OptionError,))
 
 
 KINDS = ("bundles", "data", "recipes", "tokenizer")
 
 
-def _parts(path: Path) -> Parts:
+def parts_of(path: Path) -> Parts:
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -76,7 +90,7 @@ def _bundle(rng: Random, folder: Path, good: Sequence[Parts]) -> tuple[Path, str
             parts["manifest.json"] = _json(rng, parts["manifest.json"])
             return zip_of(parts.items(), folder), odd_text(rng)
         case 7:
-            parts["tokenizer.json"] = _tokenizer(rng, parts["tokenizer.json"])
+            parts["tokenizer.json"] = _json(rng, parts["tokenizer.json"])
         case 8:
             other = rng.choice(good)
             taken = rng.sample(sorted(other), rng.randrange(1, len(other) + 1))
@@ -100,11 +114,7 @@ def _json(rng: Random, data: bytes) -> bytes:
     return written(mutated_json(rng, json.loads(data)))
 
 
-def _tokenizer(rng: Random, data: bytes) -> bytes:
-    return _json(rng, data)
-
-
-def _ask(made: tuple[Path, str]) -> None:
+def ask(made: tuple[Path, str]) -> None:
     path, text = made
     model: Model = load(path)
     for code in (text, "int f(int a) { return a; }", ""):
@@ -120,11 +130,11 @@ def _ask(made: tuple[Path, str]) -> None:
 def _tokens(rng: Random, good: Sequence[bytes]) -> tuple[bytes, list[str]]:
     data = rng.choice(good)
     if rng.random() < 0.6:
-        data = _tokenizer(rng, data)
+        data = _json(rng, data)
     return data, [odd_text(rng) * rng.choice((1, 1, 1, 50)) for _ in range(3)]
 
 
-def _encode(made: tuple[bytes, list[str]]) -> None:
+def encode(made: tuple[bytes, list[str]]) -> None:
     data, texts = made
     check_tokenizer("tokenizer.json", data, 5_000)
     for mode in ("structure", "published"):
@@ -172,7 +182,7 @@ def _data(rng: Random, folder: Path) -> tuple[Path, Fields, bool, bool]:
     return path, fields, fields.label is not None, rng.random() < 0.5
 
 
-def _read_data(made: tuple[Path, Fields, bool, bool]) -> None:
+def read_data(made: tuple[Path, Fields, bool, bool]) -> None:
     path, fields, require_label, skip = made
     for labels in (None, ("safe", "bad")):
         data = read_examples(path, fields, labels, require_label=require_label, skip_bad_rows=skip)
@@ -234,7 +244,7 @@ def _recipe(rng: Random, folder: Path) -> Path:
     return path
 
 
-def _read_recipe(path: Path) -> None:
+def read_recipe(path: Path) -> None:
     from codewren.recipe import load_recipe
 
     load_recipe(path)

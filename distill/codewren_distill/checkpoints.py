@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, T5EncoderModel
 
 from codewren_distill.text_side import TransformersTokenizer
@@ -122,9 +121,10 @@ def _merged(model: Any, name: str, missing: set[str]) -> tuple[Any, set[str]]:
     from peft import PeftModel
 
     try:
-        adapted = PeftModel.from_pretrained(model, name)
+        # As a whole path: `owner/name` without weights would be looked for on a hub.
+        adapted = PeftModel.from_pretrained(model, str(Path(name).resolve()))
         merged = adapted.merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # a damaged folder fails in as many ways as peft has
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{name}: an adapter that does not fit its base ({first_line[:200]}); give the base "

@@ -6,6 +6,7 @@ that a program which merely uses the types starts at once.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from codewren_runtime.errors import BundleError, CodewrenError, OptionError
@@ -32,6 +33,10 @@ __all__ = [
     "load",
     "read_bundle",
 ]
+
+# Before anything imports onnxruntime: from 1.32 on its wheels would note each graph that is opened
+# in a database in the user's cache, and send it to Microsoft. Whoever wants that says 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOME = {
     "Bundle": "bundle",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -35,7 +36,7 @@ def test_mutated_inputs_are_refused_or_work(
     out = tmp_path / "fuzz.json"
     done = _run("fuzz.py", "--what", what, "--count", count, "--seed", 1, "--out", out, *bundles)
     assert done.returncode == 0, done.stdout + done.stderr
-    outcomes = json.loads(out.read_text())[what]["outcomes"]
+    outcomes = json.loads(out.read_text())[f"{what} from single, pair"]["outcomes"]
     assert outcomes.pop("accepted") > 0
     assert outcomes.pop("refused") > count // 10
     assert not any(outcomes.values())
@@ -72,6 +73,113 @@ print(fuzz.campaign(aim, "x", 20, 0, Path({str(tmp_path)!r}))["outcomes"])
         {"accepted": 10, "refused": 5, "escaped": 3, "crashed": 1, "hung": 1}
     ), done.stderr
     assert len(list(tmp_path.glob("x-0-*"))) == 5
+
+
+ODD = {
+    "single": ("braces", "lone surrogates", "a function from right to left"),
+    "pair": ("small functions",),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_texts_are_answered_or_refused(
+    kind: str, wren: Callable[[str], Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "texts.json"
+    texts = [argument for text in ODD[kind] for argument in ("--kind", text)]
+    done = _run("texts.py", "--bundle", wren(kind), "--megabytes", 0.05, *texts, "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = json.loads(out.read_text())
+    cases = written["bundles"][kind]
+    assert written["outcomes"]["failed"] == 0
+    assert {case["way"] for case in cases} == {"model", "predict", "scan", "edit"}
+    assert len(cases) == 4 * len(ODD[kind])
+    assert all(case["cpu_seconds"] > 0 and case["peak_bytes"] > 10_000_000 for case in cases)
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "said"),
+    [
+        ("raise KeyError('x')", {}, "KeyError"),
+        ("import os; os.abort()", {}, "exit status -6"),
+        ("import sys; sys.exit('two\\nlines')", {}, "two"),
+        ("print(1); x = bytearray(10**8)", {"peak_bytes": 10**8}, ""),
+        ("while True: pass", {"cpu_seconds": 1}, "exit status -9"),
+    ],
+)
+def test_a_process_that_misbehaves_has_failed(
+    code: str, limits: dict[str, int], said: str, tmp_path: Path
+) -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(ATTACKS)!r})
+from pathlib import Path
+import texts
+texts.LIMITS |= {limits!r}
+texts.WAYS["x"] = (lambda case: ["-c", {code!r}]), None
+print(texts.outcome("x", texts.Case(Path("b"), "braces", 1, Path("a.c"))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "'outcome': 'failed'" in done.stdout, done.stdout
+    assert said in done.stdout
+
+
+@pytest.fixture
+def atheris() -> None:
+    if importlib.util.find_spec("atheris") is None:
+        pytest.skip("NOT CHECKED: atheris is not installed, nothing is fuzzed by coverage")
+
+
+@pytest.mark.usefixtures("atheris")
+def test_inputs_led_by_coverage_are_refused_or_work(
+    wren: Callable[[str], Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "guided.json"
+    done = _run("guided.py", "--seconds", 1, "--bundle", wren("single"), "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts = json.loads(out.read_text())
+    del parts["schema"]
+    assert set(parts) == {"bundle", "manifest", "graph", "tokenizer", "data", "recipe"}
+    for part in parts.values():
+        assert part["findings"] == {}
+        assert part["executions"] == part["accepted"] + part["refused"] > 100
+        assert part["accepted"] > 0
+        assert part["branches"] > 50
+
+
+@pytest.mark.usefixtures("atheris")
+def test_coverage_leads_to_a_finding_that_is_kept(tmp_path: Path) -> None:
+    """A reader that raises behind four bytes that chance alone would hardly guess, and dies."""
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(ATTACKS)!r})
+from pathlib import Path
+import atheris, guided
+from codewren_runtime.errors import DataError
+
+@atheris.instrument_func
+def read(data, folder):
+    if data[:1] == b"W":
+        if data[1:2] == b"r":
+            if data[2:3] == b"e":
+                if data[3:4] == b"n":
+                    raise KeyError("wren")
+                if data[3:4] == b"N":
+                    os.abort()
+    raise DataError("one line")
+
+aim = guided.Aim([b"aaaa"], lambda rng, data: data, read)
+print(guided.campaign("x", aim, 6, 0, Path({str(tmp_path)!r}))["findings"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "KeyError: 'wren'" in done.stdout or "KeyError: 'wren'" in done.stdout
+    assert "deadly signal" in done.stdout
+    kept = [path.read_bytes()[:4] for path in tmp_path.iterdir()]
+    assert {b"Wren", b"WreN"} <= set(kept)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 
 from lsprotocol import types
@@ -11,6 +12,7 @@ from codewren import __version__
 from codewren.lsp.diagnostics import diagnostic, text_range, too_large
 from codewren.lsp.documents import Document
 from codewren.lsp.engine import Finding
+from codewren.lsp.pipe import BoundedPipe
 from codewren.lsp.protocol import DocumentProtocol
 from codewren.lsp.settings import Settings
 from codewren.lsp.watch import Watch
@@ -31,9 +33,9 @@ class CodeServer(LanguageServer):
             self.feature(method)(handler)
 
     def serve(self) -> None:
-        """Serve on stdin and stdout until the editor goes."""
+        """Serve on stdin and stdout until the editor goes; DataError for what is no protocol."""
         try:
-            self.start_io()
+            self.start_io(BoundedPipe(sys.stdin.buffer))  # type: ignore[arg-type]
         finally:
             self.watch.close()
 

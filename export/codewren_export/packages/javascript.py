@@ -9,7 +9,7 @@ from typing import Any
 
 from codewren_export.packages.contents import model_files
 from codewren_export.packages.folders import template
-from codewren_runtime.bundle import HEAD, TOKENIZER, Bundle
+from codewren_runtime.bundle import HEAD, MANIFEST, TOKENIZER, Bundle, FileInfo
 from codewren_runtime.errors import BundleError
 from codewren_runtime.model import Model
 
@@ -31,9 +31,11 @@ def sources(bundle: Bundle) -> dict[str, bytes | str]:
     """The modules and the model's files, by path."""
     _check_tokenizer(bundle)
     texts: dict[str, bytes | str] = dict(_files(template("javascript"), ""))
-    head = HEAD_LINE if bundle.head else ""
-    texts["index.js"] = str(texts["index.js"]).replace("@head@", head)
-    return texts | {f"model/{name}": data for name, data in model_files(bundle).items()}
+    files = model_files(bundle)
+    manifest = FileInfo.of(files[MANIFEST])
+    index = str(texts["index.js"]).replace("@head@", HEAD_LINE if bundle.head else "")
+    index = index.replace("@sha256@", manifest.sha256).replace("@bytes@", str(manifest.size))
+    return texts | {"index.js": index} | {f"model/{name}": data for name, data in files.items()}
 
 
 def _check_tokenizer(bundle: Bundle) -> None:

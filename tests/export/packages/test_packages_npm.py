@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,12 @@ import pytest
 from codewren.kept import KEPT, kept_bundle
 from codewren.verbs.package import package
 from codewren_export import QUANTS
-from codewren_runtime import load
+from codewren_export.pack import file_infos, pack
+from codewren_export.packages.contents import model_files
+from codewren_runtime import load, read_bundle
+from codewren_runtime.bundle import MANIFEST, TOKENIZER
+from codewren_runtime.decision import Decision
+from codewren_runtime.files import canonical_json
 
 pytestmark = pytest.mark.slow
 
@@ -144,52 +152,137 @@ def test_the_package_passes_its_own_test_and_is_typed(
     _run(["node", "node_modules/typescript/bin/tsc", *options, consumer.name], consumer.parent)
 
 
-def test_damage_is_refused_in_one_line(
-    bundle_of: Callable[..., Path],
-    npm_package: Callable[[Path], Path],
-    installed: Callable[[Path], Path],
-) -> None:
-    folder = installed(npm_package(bundle_of("single")))
-    model = folder / "model" / "model.onnx"
-    data = bytearray(model.read_bytes())
+def _flip(model: Path) -> None:
+    data = bytearray((model / "model.onnx").read_bytes())
     data[len(data) // 2] ^= 1
-    model.write_bytes(data)
-    assert _load(folder) == (
-        "BundleError: model.onnx is not what the manifest says: damaged, copy it again"
-    )
-    model.unlink()
-    assert "ENOENT" in _load(folder)
-    manifest = folder / "model" / "manifest.json"
-    changed = json.loads(manifest.read_text()) | {"schema": 3}
-    manifest.write_text(json.dumps(changed))
-    assert _load(folder) == "BundleError: schema 3 instead of 2: export it again"
-    manifest.write_text("{")
-    assert _load(folder) == "BundleError: manifest.json is not JSON: copy it again"
+    (model / "model.onnx").write_bytes(data)
 
 
-@pytest.mark.parametrize(
-    ("change", "word"),
-    [
-        ({"extra": 1}, "extra"),
-        ({"long_inputs": "split"}, "long_inputs"),
-        ({"decision": {"temperature": 0, "positive": None, "threshold": None}}, "temperature"),
-        ({"decision": {"temperature": 1, "positive": "maybe", "threshold": 0.5}}, "positive"),
-        ({"files": {}}, "model.onnx"),
-    ],
-)
-def test_a_manifest_that_says_nonsense_is_refused(
-    change: dict[str, Any],
-    word: str,
+def _forge(name: str, data: bytes) -> Callable[[Path], None]:
+    """A part replaced, and a manifest that tells the truth about it."""
+
+    def forge(model: Path) -> None:
+        (model / name).write_bytes(data)
+        manifest = json.loads((model / "manifest.json").read_text())
+        manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        (model / "manifest.json").write_bytes(canonical_json(manifest))
+
+    return forge
+
+
+def _say(**fields: object) -> Callable[[Path], None]:
+    """A manifest with other fields."""
+
+    def change(model: Path) -> None:
+        manifest = json.loads((model / "manifest.json").read_text()) | fields
+        (model / "manifest.json").write_bytes(canonical_json(manifest))
+
+    return change
+
+
+OTHER = "manifest.json is not the one that this package was made with"
+TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a bit of the weights": (_flip, "model.onnx is not what the manifest says"),
+    "weights cut short": (
+        lambda model: os.truncate(model / "model.onnx", 1000),
+        "model.onnx is not what the manifest says",
+    ),
+    "a terabyte of holes": (
+        lambda model: os.truncate(model / "model.onnx", 1 << 40),
+        "has more than",
+    ),
+    "a huge manifest": (
+        lambda model: (model / "manifest.json").write_bytes(b" " * 10**8),
+        "has more than",
+    ),
+    "no JSON": (lambda model: (model / "manifest.json").write_text("{"), OTHER),
+    "another threshold": (
+        _say(decision={"temperature": 1, "positive": None, "threshold": None, "calibration": {}}),
+        OTHER,
+    ),
+    "other labels": (_say(task={"kind": "single", "labels": ["yes", "no"]}), OTHER),
+    "another schema": (_say(schema=3), OTHER),
+    "fewer files": (_say(files={}), OTHER),
+    "forged weights": (_forge("model.onnx", b"evil"), "manifest.json"),
+    "a forged tokenizer": (_forge("tokenizer.json", b"{}"), "manifest.json"),
+    "a head more": (_forge("head.onnx", b"evil"), "manifest.json"),
+    "a tokenizer that is not there": (
+        lambda model: (model / "tokenizer.json").unlink(),
+        "ENOENT",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", ["in the package", "at another place"])
+def test_a_package_takes_the_model_that_was_checked_and_no_other(
+    where: str,
     bundle_of: Callable[..., Path],
     npm_package: Callable[[Path], Path],
     installed: Callable[[Path], Path],
+    tmp_path: Path,
 ) -> None:
     folder = installed(npm_package(bundle_of("single")))
-    manifest = folder / "model" / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | change))
-    said = _load(folder)
-    assert said.startswith("BundleError: manifest.json")
-    assert word in said
+    model, base = folder / "model", ""
+    if where == "at another place":
+        model = Path(shutil.copytree(model, tmp_path / "elsewhere"))
+        base = f"{model.as_uri()}/"
+    good = {path.name: path.read_bytes() for path in model.iterdir()}
+    said = {}
+    for name, (tamper, _) in TAMPERED.items():
+        tamper(model)
+        said[name] = _load(folder, base)
+        for path in model.iterdir():
+            path.unlink()
+        for entry, data in good.items():
+            (model / entry).write_bytes(data)
+    assert _load(folder, base) == "answered"
+    assert not list(tmp_path.rglob("*.db"))  # of onnxruntime's telemetry
+    for name, (_, expected) in TAMPERED.items():
+        assert expected in said[name], name
+        assert said[name].startswith("Error: ENOENT" if expected == "ENOENT" else "BundleError: ")
+        assert "\n" not in said[name]
+
+
+def test_a_model_with_names_of_javascript_is_judged_as_in_python(
+    bundle_of: Callable[..., Path],
+    npm_package: Callable[[Path], Path],
+    installed: Callable[[Path], Path],
+    tmp_path: Path,
+) -> None:
+    """Labels and tokens that objects of JavaScript have of their own."""
+    bundle = read_bundle(bundle_of("single"))
+    tokenizer = json.loads(bundle.tokenizer_json)
+    vocabulary = tokenizer["model"]["vocab"]
+    merged = {"".join(pair) for pair in tokenizer["model"]["merges"]}
+    tokens = ("__proto__", "constructor", "toString", "hasOwnProperty")
+    for token, old in zip(tokens, reversed(list(vocabulary)), strict=False):
+        assert old in merged
+        vocabulary[token] = vocabulary.pop(old)
+    kept = [pair for pair in tokenizer["model"]["merges"] if "".join(pair) in vocabulary]
+    tokenizer["model"]["merges"] = kept
+    parts = model_files(bundle) | {TOKENIZER: json.dumps(tokenizer).encode()}
+    del parts[MANIFEST]
+    task = replace(bundle.manifest.task, labels=("__proto__", "constructor"))
+    manifest = replace(
+        bundle.manifest, task=task, decision=Decision(), files=file_infos(parts)
+    ).to_json()
+    path = tmp_path / "odd.wren"
+    path.write_bytes(pack(manifest, parts))
+    folder = installed(npm_package(path))
+    text = "__proto__ constructor.toString(hasOwnProperty) {}"
+    code = (
+        "import { load } from './index.js'; const model = await load();"
+        f"const {{ label, probability, probabilities }} = await model.predict({json.dumps(text)});"
+        "console.log(JSON.stringify([label, probability, Object.entries(probabilities),"
+        " {}.polluted === undefined && Object.keys(Object.prototype).length]));"
+    )
+    label, probability, probabilities, added = json.loads(
+        _run(["node", "--input-type=module", "-e", code], folder)
+    )
+    wanted = load(path).predict(text)
+    assert (label, added) == (wanted.label, 0)
+    assert probability == pytest.approx(wanted.probability, abs=1e-4)
+    assert dict(probabilities) == pytest.approx(dict(wanted.probabilities), abs=1e-4)
 
 
 def test_many_questions_at_once_are_answered_as_one_by_one(
@@ -208,15 +301,26 @@ def test_many_questions_at_once_are_answered_as_one_by_one(
     _run(["node", "--input-type=module", "-e", code], folder)
 
 
-def _load(folder: Path) -> str:
+def _load(folder: Path, base: str = "") -> str:
     code = (
         "import { load } from './index.js';"
-        "await load().catch((error) => console.log(`${error.name}: ${error.message}`));"
+        f"await load({{ base: {json.dumps(base)} }})"
+        ".then((model) => model.predict('f(x)'))"
+        ".then(() => console.log('answered'),"
+        " (error) => console.log(`${error.name}: ${error.message}`));"
     )
     return _run(["node", "--input-type=module", "-e", code], folder).strip()
 
 
 def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = {name: os.environ[name] for name in os.environ if "TELEMETRY" not in name}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | {"HOME": str(folder.parent)},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

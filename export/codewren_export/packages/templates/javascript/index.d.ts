@@ -58,10 +58,10 @@ export interface LoadOptions {
   base?: string | URL;
 }
 
-/** Read the model, check it against its hashes and make it ready; BundleError if it is damaged. */
+/** Read the model and make it ready; BundleError unless it is the one that this was made with. */
 export function load(options?: LoadOptions): Promise<Model>;
 
-/** A model's files that are damaged, incomplete or of another version. */
+/** A model's files that are damaged, incomplete or others. */
 export class BundleError extends Error {}
 
 /** A call that does not fit the model. */

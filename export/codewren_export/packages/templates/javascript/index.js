@@ -12,7 +12,11 @@ const FILES = {
   "tokenizer.json": new URL("./model/tokenizer.json", import.meta.url),
 @head@};
 
+// Of the manifest that was checked, with all that it names, when this package was made.
+const MANIFEST = { sha256: "@sha256@", bytes: @bytes@ };
+
 /** Read the model, check it, and make it ready; `base` is another place of its files. */
 export async function load({ base } = {}) {
-  return Model.open((name) => readBytes(base ? new URL(name, base) : FILES[name]));
+  const read = (name, most) => readBytes(base ? new URL(name, base) : FILES[name], most);
+  return Model.open(read, MANIFEST);
 }

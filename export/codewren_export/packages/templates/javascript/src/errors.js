@@ -1,4 +1,4 @@
-/** A model's files that are damaged, incomplete or of another version. */
+/** A model's files that are damaged, incomplete or others. */
 export class BundleError extends Error {
   name = "BundleError";
 }

@@ -2,7 +2,7 @@
 
 import { readBundle } from "./bundle.js";
 import { decide } from "./decision.js";
-import { BundleError, OptionError } from "./errors.js";
+import { OptionError } from "./errors.js";
 import { Session, float32, int64 } from "./session.js";
 import { CodeTokenizer } from "./tokenizer.js";
 
@@ -17,17 +17,14 @@ export class Model {
   #text;
   #head = null;
 
-  /** A model of the files that `read(name)` gives. */
-  static async open(read) {
-    const { manifest, model, head, tokenizer, sizeBytes } = await readBundle(read);
+  /** A model of the files that `read(name, most)` gives, if `expected` is of their manifest. */
+  static async open(read, expected) {
+    const { manifest, model, head, tokenizer, sizeBytes } = await readBundle(read, expected);
     const { architecture, task } = manifest;
     const made = new Model();
     made.manifest = manifest;
     made.sizeBytes = sizeBytes;
     made.#tokenizer = new CodeTokenizer(tokenizer, architecture.max_length, task.normalisation);
-    if (made.#tokenizer.vocabSize > architecture.vocab_size) {
-      throw new BundleError("tokenizer.json has more tokens than the model: export it again");
-    }
     const [output, width] = task.kind === "single"
       ? ["logits", task.labels.length]
       : ["embedding", architecture.hidden_size];
