@@ -9,6 +9,8 @@ rows whose commit is one of the test set's.
     python benchmarks/quality.py --seeds 1 --tasks clones
     python benchmarks/quality.py --runs DIR             # finished runs there are not run again
 
+Figures of tasks that were not asked for stay in the JSON.
+
 Needs the data sets that the recipes name.
 """
 
@@ -34,7 +36,7 @@ from codewren.run_directory import Run
 from codewren.verbs.evaluate import evaluate_bundle
 from codewren.verbs.export import BUNDLE, export
 from codewren.verbs.import_ import import_published
-from codewren_runtime.files import write_json
+from codewren_runtime.files import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -154,7 +156,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
     parser.add_argument("--quick", action="store_true", help="a few hundred rows of each")
     flags = parser.parse_args()
-    output, tasks = Output(json=False, quiet=False), dict[str, Any]()
+    output, path = Output(json=False, quiet=False), flags.out / "quality.json"
+    flags.out.mkdir(parents=True, exist_ok=True)
+    before = read_json(path) if path.is_file() else {}
+    tasks = before["tasks"] if before.get("quick") == flags.quick else dict[str, Any]()
     for task in flags.tasks:
         seeds = list(rows_of(task, flags.seeds, flags.runs, output, quick=flags.quick))
         models = summary(seeds)
@@ -167,9 +172,7 @@ def main() -> None:
                 f"{task:32} {figures['model']:48} {100 * figures['accuracy']:6.2f} "
                 f"± {100 * figures['accuracy_sd']:.2f} %  {figures['bytes']:>12,} bytes"
             )
-    flags.out.mkdir(parents=True, exist_ok=True)
-    data = {"quick": flags.quick, "tasks": tasks}
-    write_json(flags.out / "quality.json", data)
+    write_json(path, {"quick": flags.quick, "tasks": tasks})
     plot(tasks, flags.out / "quality.png")
 
 
