@@ -28,7 +28,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from codewren_distill.checkpoints import load_encoder, load_model, load_tokenizer
 from codewren_distill.data_flow import DataFlowText, GraphModel
 from codewren_distill.models import EmbeddingModel, PooledModel, SequenceModel, SiameseModel
-from codewren_distill.ngrams import NgramBag, TraitBag
+from codewren_distill.ngrams import Counting, NgramBag, TraitBag
 from codewren_distill.pair_heads import PAIR_HEADS, Pooling
 from codewren_distill.tensors import writing
 from codewren_distill.text_side import CrossText, SiameseText, TransformersTokenizer
@@ -105,6 +105,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
             "tokenizer": _tokenizer_kind(classifier),
             **_pair_head_kind(classifier),
             **_pooling_of(classifier),
+            **_counting_of(classifier),
             **_data_flow_of(classifier),
         },
     )
@@ -136,7 +137,7 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
         kind = card.get("pair_head", "difference")
         if kind not in PAIR_HEADS:
             raise ModelError(f"{folder / CARD}: pair head {kind!r} is unknown; make it again")
-        siamese = _load_siamese(folder, kind, options)
+        siamese = _load_siamese(folder, kind, options, card)
         return Classifier(siamese, SiameseText(tokenizer, pairs=True), task, max_length)
     if task.kind == "embedding":
         if card.get("pooling") not in get_args(Pooling):
@@ -150,7 +151,7 @@ def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa
         if "data_flow" in card and isinstance(tokenizer, TransformersTokenizer):
             text = DataFlowText(tokenizer, card["data_flow"])
             return Classifier(GraphModel(core), text, task, max_length)
-        model = SequenceModel(core, _load_ngrams(folder, NgramBag))
+        model = SequenceModel(core, _load_ngrams(folder, NgramBag, card))
     return Classifier(model, text_side(task, tokenizer, model.model.config), task, max_length)
 
 
@@ -172,11 +173,13 @@ def _load_encoder(folder: Path, options: dict[str, str]) -> Any:
         return load_encoder(str(folder), **options)
 
 
-def _load_siamese(folder: Path, kind: str, options: dict[str, str]) -> SiameseModel:
+def _load_siamese(
+    folder: Path, kind: str, options: dict[str, str], card: dict[str, Any]
+) -> SiameseModel:
     encoder = _load_encoder(folder, options)
     with _reading(folder / HEAD):
         head = PAIR_HEADS[kind].from_state(load_file(folder / HEAD))
-    ngrams = _load_ngrams(folder, TraitBag)
+    ngrams = _load_ngrams(folder, TraitBag, card)
     return SiameseModel(encoder, head, ngrams)
 
 
@@ -188,12 +191,16 @@ def _load_pooled(folder: Path, task: Task) -> PooledModel:
     return model
 
 
-def _load_ngrams(folder: Path, kind: type[Bag]) -> Bag | None:
+def _load_ngrams(folder: Path, kind: type[Bag], card: dict[str, Any]) -> Bag | None:
     if not (folder / NGRAMS).is_file():
         return None
+    counting: Any = card.get("counting")
+    if counting not in get_args(Counting):
+        raise ModelError(f"{folder / CARD}: counting is missing; make the folder again")
     with _reading(folder / NGRAMS):
         state = load_file(folder / NGRAMS)
-        bag = kind(*state["table"].shape)
+        buckets, columns = state["table"].shape
+        bag = kind(buckets, columns, counting)
         bag.load_state_dict(state)
     return bag
 
@@ -209,6 +216,10 @@ def _reading(head: Path) -> Iterator[None]:
 def _pair_head_kind(classifier: Classifier) -> dict[str, str]:
     model = classifier.model
     return {"pair_head": model.head.kind} if isinstance(model, SiameseModel) else {}
+
+
+def _counting_of(classifier: Classifier) -> dict[str, str]:
+    return {} if classifier.ngrams is None else {"counting": classifier.ngrams.counting}
 
 
 def _pooling_of(classifier: Classifier) -> dict[str, str]:

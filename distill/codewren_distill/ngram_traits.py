@@ -23,7 +23,7 @@ from sklearn.svm import LinearSVC
 
 from codewren_distill.groups import groups
 from codewren_distill.models import SiameseModel
-from codewren_distill.ngrams import Floats, TraitBag
+from codewren_distill.ngrams import Floats, vectors
 from codewren_distill.pair_heads import SharedHead
 from codewren_distill.text_side import Encoded
 from codewren_runtime.errors import DataError
@@ -60,7 +60,7 @@ def fit_ngram_traits(
             f"n-grams of pairs want at least {LEAST} texts that are alike, each by a pair with "
             f"another of them, and {LEAST} others; the data has no such group: leave ngrams out"
         )
-    rows = _presence(bag, texts)
+    rows = vectors(bag, texts, bag.counting)
     traits = [np.isin(np.arange(len(texts)), group) for group in large[: SharedHead.TRAITS]]
     scores = np.stack([_held_out_scores(rows, trait, seed) for trait in traits], axis=1)
     scale, shift = _calibrated(scores, first, second, shares[:, 1])
@@ -74,15 +74,6 @@ def fit_ngram_traits(
         bag.table.copy_(table)
         bag.bias.copy_(bias)
     head.begin_with_scores()
-
-
-def _presence(bag: TraitBag, texts: Sequence[Sequence[int]]) -> csr_matrix:
-    """Which buckets each text holds, as a vector of length 1, (texts, buckets)."""
-    found = [np.unique(bag.hashes(torch.tensor([ids]))[0].numpy()) for ids in texts]
-    counts = np.array([len(buckets) for buckets in found])
-    values = np.repeat(1 / np.sqrt(counts), counts)
-    ends = np.concatenate(([0], np.cumsum(counts)))
-    return csr_matrix((values, np.concatenate(found), ends), shape=(len(texts), len(bag.table)))
 
 
 def _machine(seed: int) -> LinearSVC:

@@ -3,14 +3,17 @@
 On small data sets of code a linear model of n-grams beats encoders that were not pre-trained on
 code, and costs almost nothing. Here it is a table of weights by hashed bigram and trigram of
 tokens; a text's score is the mean over its n-grams (fastText: Joulin et al., EACL 2017, with the
-weights of a "wide and deep" sum: Cheng et al., DLRS 2016). The table is fitted first, by
-logistic regression, and stays; the encoder then learns what it leaves.
+weights of a "wide and deep" sum: Cheng et al., DLRS 2016), or the sum over those that it holds at
+all, once each, over the square root of their number (Joachims, ECML 1998): held-out rows say
+which. The table is fitted first, by logistic regression, and stays; the encoder then learns what it
+leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -25,37 +28,62 @@ from codewren_runtime.errors import DataError
 if TYPE_CHECKING:
     from codewren_distill.text_side import Encoded
 
-__all__ = ["Floats", "NgramBag", "TraitBag", "fit_ngrams", "shares_of"]
+__all__ = [
+    "Counting",
+    "Floats",
+    "NgramBag",
+    "TraitBag",
+    "fit_ngrams",
+    "shares_of",
+    "vectors",
+]
+
+Floats = NDArray[np.float64]
+Counting = Literal["share", "presence"]
 
 MULTIPLIER = 1_000_003
-SCALE = 10.0  # of a mean over n-grams, so that coefficients are neither tiny nor huge
+# Of a text's vector, so that coefficients are neither tiny nor huge.
+SCALE: Mapping[Counting, float] = {"share": 10.0, "presence": 1.0}
 INVERSE_PENALTIES = (3.0, 10.0, 30.0, 100.0)
 HELD_OUT = 10  # one row in so many chooses the penalty,
 LEAST = 100  # if there are more rows than these
 
-Floats = NDArray[np.float64]
-
 
 class NgramBag(nn.Module):
-    """Logits (n, labels) of token ids (n, length): the mean weight of their n-grams.
+    """Logits (n, labels) of token ids (n, length), by the weights of their n-grams.
 
     `table` (buckets, labels - 1) holds each bucket's weight for every label but the first,
-    whose logit is 0; `bias` (labels - 1,). Texts have at least two tokens.
+    whose logit is 0; `bias` (labels - 1,). `counting` says what an n-gram counts that a text holds
+    more than once: its `share` of all, or its `presence`. Texts have at least two tokens.
     """
 
     multiplier = MULTIPLIER
 
-    def __init__(self, buckets: int, columns: int) -> None:
+    def __init__(self, buckets: int, columns: int, counting: Counting = "share") -> None:
         super().__init__()
         self.table = nn.Parameter(torch.zeros(buckets, columns), requires_grad=False)
         self.bias = nn.Parameter(torch.zeros(columns), requires_grad=False)
+        self.counting = counting
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (n, length) to logits (n, labels)."""
-        real = torch.cat((attention_mask[:, 1:], attention_mask[:, 2:]), dim=1).float()
-        weights = self.table[self.hashes(input_ids)] * real.unsqueeze(-1)
-        mean = weights.sum(1) / real.sum(1, keepdim=True) + self.bias
-        return torch.cat((torch.zeros_like(mean[:, :1]), mean), dim=1)
+        scores = self.scores(input_ids, attention_mask)
+        return torch.cat((torch.zeros_like(scores[:, :1]), scores), dim=1)
+
+    def scores(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token ids and mask (n, length) to scores (n, columns) of the table's columns."""
+        real = torch.cat((attention_mask[:, 1:], attention_mask[:, 2:]), dim=1)
+        buckets = self.hashes(input_ids)
+        if self.counting == "share":
+            counts = real.float().unsqueeze(-1)
+            total = (self.table[buckets] * counts).sum(1)
+            return total / counts.sum(1) + self.bias
+        buckets = buckets.masked_fill(real == 0, -1).sort(dim=1).values
+        # Of those that are equal, and so side by side, the first counts; padding's are below 0.
+        before = torch.cat((torch.full_like(buckets[:, :1], -1), buckets[:, :-1]), dim=1)
+        held = (buckets != before).float().unsqueeze(-1)
+        total = (self.table[buckets.clamp(min=0)] * held).sum(1)
+        return total / held.sum(1).sqrt() + self.bias
 
     def hashes(self, input_ids: Tensor) -> Tensor:
         """Buckets (n, 2 * length - 3) of the bigrams, then the trigrams, of ids (n, length)."""
@@ -68,54 +96,55 @@ class NgramBag(nn.Module):
 class TraitBag(NgramBag):
     """Scores (n, traits) of token ids (n, length): do their n-grams tell the trait?
 
-    `table` (buckets, traits), `bias` (traits,). What counts is whether a text holds a bucket, not
-    how often: the score is the sum of the weights of its distinct buckets over the square root of
-    their number. `codewren_distill.ngram_traits` fits it.
+    `table` (buckets, traits), `bias` (traits,); `codewren_distill.ngram_traits` fits it.
     """
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (n, length) to scores (n, traits)."""
-        real = torch.cat((attention_mask[:, 1:], attention_mask[:, 2:]), dim=1)
-        buckets = self.hashes(input_ids).masked_fill(real == 0, -1).sort(dim=1).values
-        # Of those that are equal, and so side by side, the first counts; padding's are below 0.
-        before = torch.cat((torch.full_like(buckets[:, :1], -1), buckets[:, :-1]), dim=1)
-        held = (buckets != before).float().unsqueeze(-1)
-        total = (self.table[buckets.clamp(min=0)] * held).sum(1)
-        return total / held.sum(1).sqrt() + self.bias
+        return self.scores(input_ids, attention_mask)
 
 
 def fit_ngrams(bag: NgramBag, encoded: Sequence[Encoded], shares: Floats, seed: int) -> None:
     """Fit the table in place; `shares` (n, labels) are the probabilities of each row's labels.
 
-    Deterministic. The penalty is the one of a few that a tenth of the rows likes best.
+    Deterministic. What an n-gram counts, and the penalty, are what a tenth of the rows likes best.
     """
-    rows = _frequencies(bag, encoded)
+    rows: dict[Counting, csr_matrix] = {
+        counting: vectors(bag, [ids for (ids,) in encoded], counting)
+        for counting in ("share", "presence")
+    }
     held_out = np.arange(len(shares)) % HELD_OUT == 0
 
-    def loss(inverse_penalty: float) -> float:
-        weights, bias = _regression(rows[~held_out], shares[~held_out], inverse_penalty, seed)
-        scores = rows[held_out] @ weights + bias
-        log_shares = log_softmax(np.pad(scores, ((0, 0), (1, 0))), axis=1)
+    def loss(choice: tuple[Counting, float]) -> float:
+        counting, inverse_penalty = choice
+        known, asked = rows[counting][~held_out], rows[counting][held_out]
+        weights, bias = _regression(known, shares[~held_out], inverse_penalty, seed)
+        log_shares = log_softmax(np.pad(asked @ weights + bias, ((0, 0), (1, 0))), axis=1)
         return float(-(shares[held_out] * log_shares).sum())
 
-    best = min(INVERSE_PENALTIES, key=loss) if len(rows.indptr) > LEAST else INVERSE_PENALTIES[0]
-    weights, bias = _regression(rows, shares, best, seed)
+    choices = list(product(rows, INVERSE_PENALTIES))
+    counting, penalty = min(choices, key=loss) if len(shares) > LEAST else choices[0]
+    weights, bias = _regression(rows[counting], shares, penalty, seed)
+    bag.counting = counting
     with torch.no_grad():
-        bag.table.copy_(torch.from_numpy(weights * SCALE))
+        bag.table.copy_(torch.from_numpy(weights * SCALE[counting]))
         bag.bias.copy_(torch.from_numpy(bias))
 
 
-def _frequencies(bag: NgramBag, encoded: Sequence[Encoded]) -> csr_matrix:
-    """How often each bucket stands in each text, in shares of its n-grams, (n, buckets)."""
+def vectors(bag: NgramBag, texts: Sequence[Sequence[int]], counting: Counting) -> csr_matrix:
+    """What each bucket counts in each text, (n, buckets)."""
     columns, values, ends = [], [], [0]
-    for (ids,) in encoded:
+    for ids in texts:
         hashes = bag.hashes(torch.tensor([ids]))[0].numpy()
         found, counts = np.unique(hashes, return_counts=True)
         columns.append(found)
-        values.append(SCALE * counts / len(hashes))
+        if counting == "share":
+            values.append(SCALE[counting] * counts / len(hashes))
+        else:
+            values.append(np.full(len(found), SCALE[counting] / np.sqrt(len(found))))
         ends.append(ends[-1] + len(found))
     parts = np.concatenate(values), np.concatenate(columns), np.array(ends)
-    return csr_matrix(parts, shape=(len(encoded), len(bag.table)))
+    return csr_matrix(parts, shape=(len(texts), len(bag.table)))
 
 
 def shares_of(targets: Tensor, num_labels: int) -> Floats:

@@ -101,4 +101,4 @@ def _trait_bag(architecture: Architecture, task: Task, fresh: FreshStudent) -> T
             f"ngrams take {SharedHead.TRAITS} of an embedding's numbers, and it has "
             f"{architecture.hidden_size}; take a wider student"
         )
-    return TraitBag(fresh.ngrams, SharedHead.TRAITS)
+    return TraitBag(fresh.ngrams, SharedHead.TRAITS, "presence")

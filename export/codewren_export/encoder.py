@@ -65,10 +65,10 @@ class Head:
 class Ngrams:
     """What hashed bigrams and trigrams of tokens say.
 
-    Of labels, `table` (buckets, labels - 1), `bias` (labels - 1,): the mean over a text's n-grams,
-    added to the logits of every label but the first. Of `traits`, `table` (buckets, traits), `bias`
-    (traits,): the sum over a text's distinct n-grams, over the square root of their number, in
-    place of as many of an embedding's last numbers.
+    `table` (buckets, columns), `bias` (columns,): the mean over a text's n-grams or, where
+    `presence` is what counts, the sum over its distinct ones, over the square root of their number.
+    Columns are the logits of every label but the first, added to the head's; without a head, the
+    scores of traits, in place of as many of an embedding's last numbers.
 
     A bigram (a, b) hashes to (a * multiplier + b) modulo buckets, a trigram to
     (bigram * multiplier + c) modulo buckets.
@@ -77,7 +77,7 @@ class Ngrams:
     table: Array
     bias: Array
     multiplier: int
-    traits: bool
+    presence: bool
 
 
 @dataclass(frozen=True, eq=False)

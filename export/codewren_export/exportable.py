@@ -30,10 +30,10 @@ class Exportable:
     `sequence`: `model` gives logits for one text, from its first token; `head` is None.
     `siamese`: `model` is the encoder alone, pooled here as `pooling` says, and `head` turns two
     embeddings (n, hidden) into logits (n, labels). `embedding`: the encoder alone, pooled
-    likewise, without a head. `ngrams` turns ids and mask
-    into what `codewren_export.encoder.Ngrams` says of labels and, of a siamese model, of traits
-    (as are its `table`, `bias` and `multiplier`). `sample_texts` are real inputs, on which the
-    gates compare; the more the better, labels are not needed. `labelled` are rows that training
+    likewise, without a head. `ngrams` turns ids and mask into what `codewren_export.encoder.Ngrams`
+    says of labels and, of a siamese model, of traits (as are its `table`, `bias`, `multiplier`
+    and `counting`). `sample_texts` are real inputs, on which the gates compare; the more the
+    better, labels are not needed. `labelled` are rows that training
     has not seen: on them the temperature is fitted and, as `threshold` says, the threshold.
     `provenance` is plain JSON for the manifest.
 

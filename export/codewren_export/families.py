@@ -43,14 +43,13 @@ def read_encoder(exportable: Exportable) -> Encoder:
     encoder = FAMILIES[config.model_type](exportable.model, config)
     positions = encoder.positions[: exportable.architecture.max_length]
     pooling = exportable.pooling if encoder.head is None else "first"
-    ngrams = None
-    if exportable.ngrams is not None:
-        ngrams = _ngrams(exportable.ngrams, traits=exportable.kind == "siamese")
+    ngrams = None if exportable.ngrams is None else _ngrams(exportable.ngrams)
     return replace(encoder, positions=positions, pooling=pooling, ngrams=ngrams)
 
 
-def _ngrams(bag: Any, *, traits: bool) -> Ngrams:
-    return Ngrams(_array(bag.table), _array(bag.bias), int(bag.multiplier), traits)
+def _ngrams(bag: Any) -> Ngrams:
+    table, bias = _array(bag.table), _array(bag.bias)
+    return Ngrams(table, bias, int(bag.multiplier), bag.counting == "presence")
 
 
 def _roberta(model: Any, config: Any) -> Encoder:

@@ -82,25 +82,32 @@ def _head(graph: _Graph, pooled: str, head: Head, output: str = "") -> str:
 
 def _ngram_logits(graph: _Graph, ngrams: Ngrams) -> str:
     """Logits (n, labels) of the n-grams of `input_ids`."""
-    labels = ngrams.table.shape[1] + 1
-    weights = graph.node("Gather", [graph.weight(ngrams.table), _hashes(graph, ngrams)])
-    mean = graph.node("ReduceMean", [weights, graph.constant([1])], keepdims=0)
+    labels = len(ngrams.bias) + 1
     onto = np.eye(labels - 1, labels, 1, dtype=np.float32)  # the first label's logit is 0
     bias = np.concatenate(([0], ngrams.bias)).astype(np.float32)
-    return graph.linear(mean, Linear(onto, bias))
+    return graph.linear(_pooled_ngrams(graph, ngrams), Linear(onto, bias))
 
 
 def _with_traits(graph: _Graph, pooled: str, ngrams: Ngrams, width: int) -> None:
-    """The `embedding` (1, width) of one text: its last numbers are the n-grams' scores."""
-    distinct = graph.node("Unique", [_hashes(graph, ngrams)])
+    """The `embedding` (n, width): its last numbers are the n-grams' scores."""
+    scores = graph.node("Add", [_pooled_ngrams(graph, ngrams), graph.weight(ngrams.bias)])
+    bounds = [graph.constant([value]) for value in (0, width - len(ngrams.bias), 1)]
+    graph.node("Concat", [graph.node("Slice", [pooled, *bounds]), scores], "embedding", axis=1)
+
+
+def _pooled_ngrams(graph: _Graph, ngrams: Ngrams) -> str:
+    """The weights (n, columns) of a text's n-grams as one; of one text alone by their presence."""
+    hashes = _hashes(graph, ngrams)
+    if not ngrams.presence:
+        weights = graph.node("Gather", [graph.weight(ngrams.table), hashes])
+        return graph.node("ReduceMean", [weights, graph.constant([1])], keepdims=0)
+    distinct = graph.node("Unique", [hashes])
     weights = graph.node("Gather", [graph.weight(ngrams.table), distinct])
     total = graph.node("ReduceSum", [weights, graph.constant([0])])
     count = graph.node("Cast", [graph.node("Shape", [distinct])], to=TensorProto.FLOAT)
     half = graph.weight(np.array(-0.5, dtype=np.float32))
     root = graph.node("Exp", [graph.node("Mul", [graph.node("Log", [count]), half])])
-    scores = graph.node("Add", [graph.node("Mul", [total, root]), graph.weight(ngrams.bias)])
-    bounds = [graph.constant([value]) for value in (0, width - len(ngrams.bias), 1)]
-    graph.node("Concat", [graph.node("Slice", [pooled, *bounds]), scores], "embedding", axis=1)
+    return graph.node("Mul", [total, root])
 
 
 def _hashes(graph: _Graph, ngrams: Ngrams) -> str:

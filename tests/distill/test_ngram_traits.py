@@ -101,7 +101,7 @@ def test_pairs_without_groups_are_refused(
 
 
 def test_how_often_does_not_count_nor_does_padding() -> None:
-    bag = TraitBag(4_096, 3)
+    bag = TraitBag(4_096, 3, "presence")
     bag.table.data.normal_()
     bag.bias.data.normal_()
     once, twice = torch.tensor([[5, 6, 7, 5, 6]]), torch.tensor([[5, 6, 7, 5, 6, 7, 5, 6]])

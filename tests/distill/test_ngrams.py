@@ -99,6 +99,26 @@ def test_distillation_fits_it_to_the_teacher(
     assert (logits_of(student, ordered).argmax(1) == 1 - labels).mean() > 0.99
 
 
+@pytest.mark.parametrize("counting", ["share", "presence"])
+def test_held_out_rows_say_what_an_ngram_counts(counting: str) -> None:
+    """One word tells the labels apart, by how often it stands there or by whether at all."""
+    rng, rows, labels = random.Random(0), [], []
+    for at in range(400):
+        label = at % 2
+        times = 1 + 6 * label if counting == "share" else label * rng.choice((1, 40))
+        rest = 30 if counting == "share" else rng.choice((10, 300))
+        words = [(7, 8)] * times + [(rng.randint(20, 60), 9) for _ in range(rest)]
+        rng.shuffle(words)
+        rows.append((tuple(token for word in words for token in word),))
+        labels.append(label)
+    bag = NgramBag(4_096, 1)
+    fit_ngrams(bag, rows, np.eye(2)[labels], seed=0)
+    assert bag.counting == counting
+    ids = [torch.tensor(row) for row in rows]
+    answers = [int(bag(row, torch.ones_like(row)).argmax()) for row in ids]
+    assert (np.array(answers) == labels).mean() > 0.9
+
+
 def test_what_cannot_be(
     single_task: Task, pair_task: Task, tokenizer_json: str, tmp_path: Path
 ) -> None:

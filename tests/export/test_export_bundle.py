@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from codewren.verbs.search import NGRAM_GRAPH_BYTES, SearchSettings
+from codewren_distill.ngrams import NgramBag
 from codewren_distill.settings import FreshStudent
 from codewren_export import QUANTS, STAGES, Exportable, Quant, export_bundle
 from codewren_export.calibration import fit_temperature
@@ -105,6 +106,19 @@ def test_bundle_answers_as_torch_does(
             expected = given.head(*pooled)[0].numpy()
             found = model.logits_pair(*example.texts)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_ngrams_may_count_by_their_presence(exportable: MakeExportable, tmp_path: Path) -> None:
+    given = exportable(SHAPES[1], "single", ("a", "b"), fresh=FreshStudent(ngrams=5_000))
+    assert isinstance(given.ngrams, NgramBag)
+    export_bundle(given, tmp_path / "share.wren", quant="fp32")
+    given.ngrams.counting = "presence"
+    with contextlib.suppress(GateError):  # of agreement: the weights are random
+        export_bundle(given, tmp_path / "presence.wren")
+    (written,) = tmp_path.glob("presence.wren*")
+    text = "alpha beta " * 9
+    assert load(written).logits(text) == pytest.approx(load(written).logits(text + "alpha beta"))
+    assert abs(load(written).logits(text) - load(tmp_path / "share.wren").logits(text)).max() > 1e-2
 
 
 def test_manifest_says_what_is_in_the_bundle(exportable: MakeExportable, tmp_path: Path) -> None:
