@@ -35,7 +35,8 @@ from codewren_runtime.types import Task
 
 __all__ = ["Run", "Step", "read_marker"]
 
-CHECKSUM = "checksum"
+CHECKSUM, LOCK = "checksum", ".lock"
+ATTEMPTS = 100  # at a lock that others come and go with
 
 
 def read_marker(path: Path) -> dict[str, Any]:
@@ -116,19 +117,21 @@ class Run:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
+        lock = self.folder / LOCK
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT)
+            handle = _locked(lock)
         except OSError as error:
             raise OptionError(
                 f"{self.folder}: cannot write there ({error.strerror}); choose another with --run"
             ) from error
         try:
-            _lock(handle, self.folder)
             for unfinished in self.folder.rglob(TEMPORARY):
                 unfinished.unlink(missing_ok=True)
             yield
         finally:
+            with contextlib.suppress(OSError):  # Windows keeps what is open, and no harm is done
+                lock.unlink()
             os.close(handle)
 
     def task(self) -> Task | None:
@@ -150,13 +153,26 @@ class Run:
             )
 
 
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        _lock_handle(handle)
-    except OSError as error:
-        raise OptionError(
-            f"{folder}: another compress is at work there; wait for it or use another --run"
-        ) from error
+def _locked(lock: Path) -> int:
+    """A handle of the file `lock`, made if need be, that no other process has.
+
+    Whoever held it before removes it at the end, so that what was opened may have lost its name
+    meanwhile; holding that would keep nobody out.
+    """
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as opened:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT)
+            opened.callback(os.close, handle)
+            try:
+                _lock_handle(handle)
+            except OSError:
+                break
+            if os.path.samestat(os.fstat(handle), lock.stat()):
+                opened.pop_all()
+                return handle
+    raise OptionError(
+        f"{lock.parent}: another compress is at work there; wait for it or use another --run"
+    )
 
 
 if sys.platform == "win32":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -50,6 +51,48 @@ def test_two_on_one_run_directory(tmp_path: Path) -> None:
         )
         assert "another compress is at work" in done.stderr
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+def test_many_who_come_and_go_are_never_two_at_once(tmp_path: Path) -> None:
+    """The lock's file goes with its holder, and must not let in who opened it just before."""
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from codewren.run_directory import Run\n"
+        "from codewren_runtime.errors import OptionError\n"
+        "run, times = Path(sys.argv[1]), 0\n"
+        "while times < 100:\n"
+        "    try:\n"
+        "        with Run(run).locked():\n"
+        "            os.close(os.open(run / 'one', os.O_CREAT | os.O_EXCL))\n"
+        "            (run / 'one').unlink()\n"
+        "            times += 1\n"
+        "    except OptionError as error:\n"
+        "        assert 'another compress is at work' in str(error), error\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    several = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [(one.communicate()[1], one.returncode) for one in several] == [("", 0)] * 4
+    if sys.platform != "win32":
+        assert not list(tmp_path.rglob(".lock"))
+
+
+def test_a_refusal_leaves_no_lock_nor_does_who_comes_after_a_kill(tmp_path: Path) -> None:
+    refused = Run(tmp_path / "refused")
+    with contextlib.suppress(OptionError), refused.locked():
+        raise OptionError("bad input")
+    if sys.platform != "win32":
+        assert not list(refused.folder.iterdir())
+    code = (
+        "import os, sys; from pathlib import Path; from codewren.run_directory import Run\n"
+        "with Run(Path(sys.argv[1])).locked(): os._exit(9)"
+    )
+    killed = tmp_path / "killed"
+    subprocess.run([sys.executable, "-c", code, str(killed)], check=False)
+    assert [path.name for path in killed.iterdir()] == [".lock"]
+    with Run(killed).locked():
+        write_json(killed / "task.json", {})
+    if sys.platform != "win32":
+        assert [path.name for path in killed.iterdir()] == ["task.json"]
 
 
 def test_a_run_keeps_its_task(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -38,7 +39,7 @@ from codewren_runtime.errors import CodewrenError
 
 __all__ = ["app", "main"]
 
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED, HUNG_UP, TERMINATED = 130, 141, 143
 
 app = typer.Typer(
     name="compress",
@@ -68,15 +69,29 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        _run()
+    except BrokenPipeError:  # whoever read has gone: `compress … | head`
+        _hang_up()
+
+
+def _run() -> None:
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except CodewrenError as error:
         _refuse(str(error))
+    except BrokenPipeError:
+        raise
     except OSError as error:  # what the system refuses is never a bug, wherever it does so
         name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         _refuse(f"{name}{error.strerror or error}")
     except KeyboardInterrupt:  # before typer listens
         _stopped("interrupted", INTERRUPTED)
     except SystemExit as done:
+        if isinstance(done.__context__, BrokenPipeError):  # typer's answer is 1: findings, for us
+            raise done.__context__ from None
         if done.code == INTERRUPTED:  # typer's answer to Ctrl-C
             _stopped("interrupted", INTERRUPTED)
         if done.code == TERMINATED:
@@ -106,10 +121,22 @@ def _terminate(*_: object) -> NoReturn:
 
 
 def _stopped(how: str, status: int) -> NoReturn:
-    sys.stderr.write(f"compress: {how}; the same command goes on where it was\n")
-    sys.exit(status)
+    _end(f"{how}; the same command goes on where it was", status)
 
 
 def _refuse(message: str) -> NoReturn:
-    sys.stderr.write(f"compress: {' '.join(message.split())}\n")
-    sys.exit(2)
+    _end(" ".join(message.split()), 2)
+
+
+def _end(line: str, status: int) -> NoReturn:
+    with contextlib.suppress(OSError):  # where nobody hears it, the status says enough
+        sys.stderr.write(f"compress: {line}\n")
+    sys.exit(status)
+
+
+def _hang_up() -> NoReturn:
+    """Say nothing to nobody, and end with the status that a shell gives for SIGPIPE."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):  # what they still hold is for no one
+        os.dup2(nowhere, stream.fileno())
+    sys.exit(HUNG_UP)

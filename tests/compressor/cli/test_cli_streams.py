@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,31 @@ def test_a_closed_stream_is_no_bug(tmp_path: Path, line: str, status: int) -> No
 def test_nothing_but_json_on_stdout_where_stderr_is_closed(tmp_path: Path) -> None:
     done = shell(tmp_path, "scan a.c --threshold 1 --json --no-cache 2>&-")
     assert json.loads(done.stdout)["functions"] == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--help",
+        "inspect vulnerability-c",
+        "inspect vulnerability-c --json",
+        "scan a.c --threshold 0 --no-cache --quiet",  # whose status 1 would be findings
+        "scan a.c --threshold 0 --no-cache 2>&1 >/dev/null",
+    ],
+)
+def test_a_reader_who_has_gone_ends_it_quietly(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.c").write_text("int f(char *s)\n{\n  return s[0];\n}\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = ["sh", "-c", f"'{sys.executable}' -W error -m codewren {line}"]
+    done = subprocess.run(command, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(("line", "status"), [("inspect none", 2), ("scan a.c --label none", 2)])
+def test_a_refusal_that_nobody_hears_has_its_status(tmp_path: Path, line: str, status: int) -> None:
+    assert shell(tmp_path, f"{line} 2>/dev/full").returncode == status
 
 
 def test_an_interrupt_before_the_verb_is_one_line(
