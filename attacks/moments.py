@@ -13,7 +13,8 @@ same command afterwards, left in peace, must leave the bytes that an uninterrupt
 What each verb works on, and what is compared, are those of `attacks/kills.py`. File systems and
 networks want the superuser; without him those ways are not tried, and said not to be. Linux.
 
-Writes attacks/results/moments.json; exit status 1 if anything went otherwise.
+Writes attacks/results/moments.json, beside the counts of ways that were not tried again; exit
+status 1 if anything went otherwise.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codewren_runtime.files import write_json
+from codewren_runtime.files import read_json, write_json
 from kills import COMMANDS, VERBS, Stage, fingerprints, import_all, rehearse, start, status_of
 
 __all__ = ["WAYS", "main"]
@@ -211,7 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stages = rehearse(Path(name), given.verb or VERBS)
         ways = given.way or tuple(WAYS)
         results = campaign(ways, stages, given.count, given.seed, Path(name))
-    write_json(given.out, {"seed": given.seed, "ways": results})
+    before = read_json(given.out)["ways"] if given.out.is_file() else {}
+    write_json(given.out, {"seed": given.seed, "ways": before | results})
     return int(any(found["bad"] for verbs in results.values() for found in verbs.values()))
 
 

@@ -108,3 +108,25 @@ def test_ctrl_c_among_the_imports_is_one_line() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "compress: interrupted; the same command goes on where it was\n"
+
+
+@pytest.mark.parametrize(("send", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_in_a_callback_is_not_lost(send: str, status: int) -> None:
+    """Python prints and drops what is raised in a weak reference's callback."""
+    code = (
+        "import signal, sys, time, weakref\n"
+        "from codewren.cli import app\n"
+        "class Thing: pass\n"
+        "def verb():\n"
+        "    thing = Thing()\n"
+        f"    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.{send}))\n"
+        "    del thing\n"
+        "    time.sleep(20)\n"
+        "app.app = verb\n"
+        "app.main()\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=15, check=False)
+    assert done.returncode == status
+    assert len(done.stderr.splitlines()) == 1
+    assert "the same command goes on where it was" in done.stderr

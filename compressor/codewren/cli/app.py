@@ -111,8 +111,23 @@ def _listen() -> None:
     """Let SIGTERM unwind as Ctrl-C does, unless whoever called us has it ignored."""
     if threading.current_thread() is not threading.main_thread():
         return
+    sys.unraisablehook = _hear_again
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+
+
+def _hear_again(lost: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C or SIGTERM in a callback, where Python drops what is raised, comes again after it."""
+    error = lost.exc_value
+    if not isinstance(error, KeyboardInterrupt | SystemExit) or not hasattr(signal, "setitimer"):
+        sys.__unraisablehook__(lost)
+        return
+
+    def again(*_: object) -> NoReturn:
+        raise error
+
+    signal.signal(signal.SIGALRM, again)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def _terminate(*_: object) -> NoReturn:
