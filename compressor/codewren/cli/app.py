@@ -79,7 +79,8 @@ def _run() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()
+            if not sys.stdout.closed:  # which the editor server does when it ends
+                sys.stdout.flush()
     except CodewrenError as error:
         _refuse(str(error))
     except BrokenPipeError:
