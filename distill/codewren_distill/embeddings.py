@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from codewren_distill.classifier import Classifier
 from codewren_distill.models import Batch
-from codewren_distill.objectives import Lesson
+from codewren_distill.objectives import Lesson, Objective
 from codewren_distill.soft_labels import SoftLabels, example_key
 from codewren_distill.text_side import SiameseText
 from codewren_distill.token_file import token_file
@@ -97,7 +97,7 @@ def _lesson(
     return Lesson(encoded, numbers.reshape(len(examples), -1), text, objective)
 
 
-class AlikeAsTaught:
+class AlikeAsTaught(Objective):
     """Squared error of the cosines of a batch's texts with each other and with remembered ones.
 
     `teacher` (texts, D) are its vectors, of unit length. Batches hold texts of like length: what
@@ -135,7 +135,7 @@ class AlikeAsTaught:
         self.memory, self.numbers = state["memory"], state["numbers"]
 
 
-class BelongTogether:
+class BelongTogether(Objective):
     """InfoNCE both ways round: each query finds its code in the batch, each code its query.
 
     van den Oord et al. 2018, with the symmetric form of Radford et al., "CLIP" (ICML 2021).
@@ -151,10 +151,3 @@ class BelongTogether:
         logits = logits.masked_fill(same, -torch.inf)
         own = torch.arange(len(target), device=target.device)
         return (cross_entropy(logits, own) + cross_entropy(logits.t(), own)) / 2
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing."""

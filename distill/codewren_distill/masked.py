@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
 
 from codewren_distill.classifier import as_transformers
 from codewren_distill.models import Batch
+from codewren_distill.objectives import Objective
 from codewren_distill.student import student_config
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.tokenizer import SPECIAL_TOKENS, CodeTokenizer
@@ -102,7 +103,7 @@ class Tally:
         )
 
 
-class MaskedTokens:
+class MaskedTokens(Objective):
     """The loss of a batch's hidden tokens; a row's target is its number.
 
     `share` of the tokens are chosen. With `kinds`, of each row one per token, the cross-entropy
@@ -153,10 +154,3 @@ class MaskedTokens:
         loss = cross_entropy(logits.float(), wanted, reduction="sum", ignore_index=NO_KIND)
         right = int((logits.argmax(-1) == wanted).sum())
         return Tally(kinds=int((wanted != NO_KIND).sum()), kinds_right=right, kinds_loss=loss)
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing."""

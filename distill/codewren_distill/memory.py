@@ -17,7 +17,7 @@ from torch import Tensor
 from codewren_distill.classifier import Classifier
 from codewren_distill.losses import Loss
 from codewren_distill.models import Batch, SiameseModel
-from codewren_distill.objectives import Lesson
+from codewren_distill.objectives import Lesson, Objective
 from codewren_distill.text_side import SiameseText
 from codewren_runtime.errors import OptionError
 from codewren_runtime.types import Example
@@ -47,7 +47,7 @@ def pair_lesson(
     return Lesson(encoded, torch.arange(len(texts)), alone, objective)
 
 
-class AmongTexts:
+class AmongTexts(Objective):
     """The loss of all pairs of a batch's texts with each other and with remembered ones.
 
     `pairs` (p, 2) are numbers of texts, `targets` (p, …) what `loss` takes for each pair.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
@@ -16,38 +17,31 @@ from codewren_distill.text_side import Encoded
 __all__ = ["Answers", "Lesson", "Objective"]
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """The loss of a batch, and what it must remember if training is to go on after a kill."""
 
+    @abstractmethod
     def __call__(self, model: Any, batch: Batch, target: Tensor) -> Tensor:
         """The loss, a scalar."""
-        ...
 
     def state(self) -> dict[str, Tensor]:
         """All that earlier steps left behind."""
-        ...
+        return {}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """The inverse of `state`."""
-        ...
+        assert not state
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Objective):
     """The model's answer to each row against the row's target; nothing to remember."""
 
-    loss: Loss
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
 
     def __call__(self, model: Any, batch: Batch, target: Tensor) -> Tensor:
         """The loss of the logits (b, labels)."""
         return self.loss(model(**batch), target)
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def with_transfer(
     )
 
 
-class Transfer:
+class Transfer(Objective):
     """The loss of a lesson, and what the teacher's states add; a row's target is its number.
 
     `texts` (rows, texts of a row) are numbers of texts, `states` (texts, layers, H) the
