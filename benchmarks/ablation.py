@@ -19,22 +19,19 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from ablation_arms import AGAINST, ARMS, BASE, FIELDS, distilled, labelled
 from codewren.bench.machine import machine
 from codewren.cli.console import Output
-from codewren.data import Fields, read_examples
 from codewren.pipeline import run_recipe, sample
 from codewren.plots import new_axes, save
-from codewren.progress import Silent
-from codewren.recipe import PretrainRecipe, Recipe, load_recipe
+from codewren.recipe import Recipe, load_recipe
 from codewren.run_directory import Run, Step
-from codewren.verbs.augment import AugmentSettings, augment
 from codewren.verbs.evaluate import evaluate_bundle, evaluate_folder
 from codewren.verbs.export import BUNDLE
 from codewren.verbs.finetune import finetune
@@ -46,15 +43,12 @@ from codewren_runtime.types import Architecture, Example, Task
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "clones-java-encoder.toml"
-JAVA = ROOT.parent / "shared" / "data" / "unlabelled" / "java.jsonl.gz"
-BASE = "base"
 FAILED = f"{BUNDLE}.failed"
 ROWS = {"teacher": 9_000, "students": 3_000}
 QUICK_ROWS = {"teacher": 750, "students": 250}
 SHOWN = 50  # for the report and the baselines of each run, which nothing here reads
 EPOCHS, TEACHER_EPOCHS = 4, 3
 TEACHER = Architecture(4000, 128, 1, 4, 256, 128)
-FIELDS = Fields(text1="text1", text2="text2", label="label")
 SPACE = """
 max_length = 96
 vocab_size = [1000, 2000, 4000]
@@ -65,68 +59,8 @@ intermediate_size = [64, 128, 256]
 """
 
 Figures = dict[str, Any]
-Arm = Callable[[Recipe], Recipe]
-labelled = partial(read_examples, require_label=True)
 
 
-def distilled(recipe: Recipe, **changes: Any) -> Recipe:
-    return replace(recipe, distill=replace(recipe.distill, **changes))
-
-
-def exported_as(recipe: Recipe, quant: Any) -> Recipe:
-    return replace(recipe, export=replace(recipe.export, quant=quant))
-
-
-def normalised(recipe: Recipe, name: Any) -> Recipe:
-    return replace(recipe, task=replace(recipe.task, normalisation=name))
-
-
-def counted_in_fp32(recipe: Recipe) -> Recipe:
-    return replace(recipe, search=replace(recipe.search, bits=32))
-
-
-def augmented(recipe: Recipe) -> Recipe:
-    """Each row once more, under other names and in another layout; in as many steps."""
-    out = recipe.data.unlabelled.with_name("augmented.jsonl")
-    if not out.is_file():
-        data = labelled(recipe.data.unlabelled, FIELDS, recipe.task.labels)
-        augment(Silent(), data, FIELDS, out, AugmentSettings(copies=1, seed=recipe.seed))
-    training = replace(recipe.training, epochs=recipe.training.epochs // 2)
-    return replace(recipe, data=replace(recipe.data, unlabelled=out), training=training)
-
-
-def pretrained(recipe: Recipe) -> Recipe:
-    """On other Java functions, in about as many steps as the training has."""
-    training = replace(recipe.training, epochs=3, memory=False, token_dropout=0.0)
-    return replace(recipe, pretrain=PretrainRecipe(JAVA, "code", 4_000, training=training))
-
-
-def shown_layers(recipe: Recipe, **weights: float) -> Recipe:
-    """The teacher's layers beside its answers."""
-    label = replace(recipe.label, states=True)
-    return distilled(replace(recipe, label=label), **weights)
-
-
-ARMS: dict[str, Arm] = {
-    BASE: lambda recipe: recipe,
-    "loss: logits' squared error": partial(distilled, loss="mse"),
-    "loss: KL at temperature 1": partial(distilled, temperature=1.0),
-    "loss: KL at temperature 10": partial(distilled, temperature=10.0),
-    "loss: half plain labels": partial(distilled, hard_weight=0.5),
-    "loss: plain labels alone": partial(distilled, hard_weight=1.0),
-    "text: raw": partial(normalised, name="raw"),
-    "text: words": partial(normalised, name="words"),
-    "text: as published": partial(normalised, name="published"),
-    "augmentation by rewriting": augmented,
-    "pre-training": pretrained,
-    "transfer of hidden states": partial(shown_layers, hidden_weight=1.0),
-    "transfer of relations": partial(shown_layers, relation_weight=1.0),
-    "int8, trained for it": partial(distilled, qat="int8"),
-    "int4, rounded": partial(exported_as, quant="int4"),
-    "int4, trained for it": partial(distilled, qat="int4"),
-    "budget counted in fp32": counted_in_fp32,
-}
-AGAINST = {"int4, trained for it": "int4, rounded"}  # the others: the base
 SCORES = ("accuracy", "auc", "student_accuracy", "student_auc")
 
 
