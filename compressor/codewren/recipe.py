@@ -168,7 +168,8 @@ def _split_training(table: dict[str, Any], seed: int) -> tuple[dict[str, Any], d
 
 def _pretrain(table: dict[str, Any], seed: int, base: Path) -> PretrainRecipe:
     own, training = _split_training(table, seed)
-    if wrong := sorted(training.keys() & {"memory", "token_dropout", "label_smoothing"}):
+    of_a_task = {"memory", "token_dropout", "label_smoothing", "consistency"}
+    if wrong := sorted(training.keys() & of_a_task):
         raise OptionError(f"[pretrain] {wrong[0]} is for learning a task; leave it out")
     named = {f.name for f in fields(PretrainSettings)} & own.keys()
     settings = {key: own.pop(key) for key in sorted(named)}

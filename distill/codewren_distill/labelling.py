@@ -9,11 +9,10 @@ from pathlib import Path
 
 from codewren_distill.classifier import Classifier
 from codewren_distill.scoring import score_batches, scored
-from codewren_distill.soft_labels import SoftLabels, example_key
+from codewren_distill.soft_labels import SoftLabels, Taught, example_key
 from codewren_distill.token_file import token_file
 from codewren_runtime.errors import DataError
 from codewren_runtime.files import sha256_of
-from codewren_runtime.lazy import Lazy
 from codewren_runtime.types import Example
 
 __all__ = ["label_examples"]
@@ -40,7 +39,7 @@ def label_examples(
     first: dict[bytes, int] = {}
     for at, example in enumerate(examples):
         first.setdefault(example_key(example), at)
-    keys, taught = list(first), _Taught(examples, list(first.values()))
+    keys, taught = list(first), Taught(examples, list(first.values()))
     say(len(examples) - len(keys))
     tokens = path.with_suffix(TOKENS)
     read = sha256_of([teacher_hash, teacher.max_length, sha256_of(b"".join(keys))])
@@ -61,20 +60,6 @@ def label_examples(
     soft.save(path)
     shutil.rmtree(tokens, ignore_errors=True)
     return soft
-
-
-class _Taught(Lazy[Example]):
-    """What the teacher reads of some rows, by their numbers."""
-
-    def __init__(self, examples: Sequence[Example], rows: Sequence[int]) -> None:
-        self._examples, self._rows = examples, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def at(self, place: int) -> Example:
-        """The texts of one of them."""
-        return Example.of(self._examples[self._rows[place]].taught)
 
 
 def _begun(path: Path, teacher_hash: str, teacher: Classifier) -> SoftLabels:

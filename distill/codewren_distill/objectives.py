@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from codewren_distill.classifier import TextSide
 from codewren_distill.losses import Loss
@@ -20,6 +20,8 @@ __all__ = ["Answers", "Lesson", "Objective"]
 class Objective(ABC):
     """The loss of a batch, and what it must remember if training is to go on after a kill."""
 
+    average: nn.Module | None = None
+
     @abstractmethod
     def __call__(self, model: Any, batch: Batch, target: Tensor) -> Tensor:
         """The loss, a scalar."""
@@ -31,6 +33,10 @@ class Objective(ABC):
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """The inverse of `state`."""
         assert not state
+
+    def follow(self, average: nn.Module | None) -> None:
+        """Get to know the model of the weights' moving average, where training has one."""
+        self.average = average
 
 
 class Answers(Objective):

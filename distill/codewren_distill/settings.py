@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any, Literal
 
 from codewren_runtime.errors import OptionError
@@ -76,7 +77,10 @@ class TrainingSettings:
     decay of the moving average of the weights that is kept in the end (0: the last weights).
     `memory` trains pairs by their texts (`codewren_distill.memory`): an epoch is then one pass
     over the distinct texts, and a batch is of texts. `label_smoothing` is the probability that
-    plain labels share among all labels (`codewren_distill.losses`).
+    plain labels share among all labels (`codewren_distill.losses`). `consistency` weighs the
+    squared difference of the model's probabilities from those of that moving average
+    (`codewren_distill.mean_teacher`). `accumulation` is in how many parts a batch is computed,
+    one after the other in the memory of one: their gradients add up to the batch's.
     """
 
     epochs: int = 5
@@ -89,11 +93,13 @@ class TrainingSettings:
     ema: float = 0.0
     memory: bool = False
     label_smoothing: float = 0.0
+    consistency: float = 0.0
+    accumulation: int = 1
     seed: int = 0
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "accumulation"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0 < self.learning_rate < 1:
@@ -106,8 +112,19 @@ class TrainingSettings:
             raise OptionError(
                 f"label_smoothing must be from 0, below 1, not {self.label_smoothing}"
             )
+        self._require_average()
         if not 0 <= self.warmup < 1:
             raise OptionError(f"warmup is a share of the steps, below 1, not {self.warmup}")
+
+    def _require_average(self) -> None:
+        if not 0 <= self.consistency < inf:
+            raise OptionError(f"consistency must be at least 0, not {self.consistency}")
+        if self.consistency and not self.ema:
+            raise OptionError(
+                "consistency is with the moving average of the weights; give ema too, such as 0.99"
+            )
+        if self.consistency and self.memory:
+            raise OptionError("consistency is of rows, and memory trains by texts; leave one out")
 
     def to_json(self) -> dict[str, Any]:
         """What decides the result: all but the checkpoint interval."""

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from codewren_distill.keyed import load_keyed, save_keyed
 from codewren_runtime.errors import DataError
+from codewren_runtime.lazy import Lazy
 from codewren_runtime.types import Example
 
-__all__ = ["SoftLabels", "example_key", "mean_of"]
+__all__ = ["SoftLabels", "Taught", "example_key", "mean_of"]
 
 
 def example_key(example: Example) -> bytes:
@@ -29,6 +30,20 @@ def example_key(example: Example) -> bytes:
         data = text.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.digest()
+
+
+class Taught(Lazy[Example]):
+    """What the teacher reads of some rows, by their numbers."""
+
+    def __init__(self, examples: Sequence[Example], rows: Sequence[int]) -> None:
+        self._examples, self._rows = examples, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def at(self, place: int) -> Example:
+        """The texts of one of them."""
+        return Example.of(self._examples[self._rows[place]].taught)
 
 
 @dataclass

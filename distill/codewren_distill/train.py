@@ -24,6 +24,7 @@ from codewren_distill.losses import (
     hard_label_loss,
     mixed_loss,
 )
+from codewren_distill.mean_teacher import with_mean_teacher
 from codewren_distill.memory import pair_lesson, texts_of
 from codewren_distill.models import SiameseModel
 from codewren_distill.ngram_traits import fit_ngram_traits
@@ -152,6 +153,7 @@ def _refuse_labels(
         "label_smoothing": settings.label_smoothing > 0,
         "hard_weight": hard_weight > 0,
         "memory": settings.memory,
+        "consistency": settings.consistency > 0,
     }
     for name, is_used in used.items():
         if is_used:
@@ -196,7 +198,11 @@ def _lesson(
         if several_processes():
             raise OptionError("memory trains in one process; leave it out, or start only one")
         return pair_lesson(classifier, examples, targets, loss)
-    return Lesson(encoded, targets, classifier.text, Answers(loss))
+    lesson = Lesson(encoded, targets, classifier.text, Answers(loss))
+    if not settings.consistency:
+        return lesson
+    weight = settings.consistency
+    return with_mean_teacher(lesson, loss, weight, examples, _state(folder), identity)
 
 
 def _train(

@@ -43,7 +43,7 @@ STATE = "training_state/state.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step done, for bars and logs; `parts` are those of a batch that memory asked for."""
+    """One step done, for bars and logs; `parts` of a batch are those that memory asked for."""
 
     step: int
     steps: int
@@ -110,9 +110,10 @@ class _Trainer:
         self.model = self.accelerator.prepare(trainable.model)
         self.optimizer = self.accelerator.prepare(_optimizer(self.model, settings))
         self.average = _average(self._bare(), settings.ema)
+        lesson.objective.follow(None if self.average is None else self.average.module)
         rate, tokenizer = settings.token_dropout, lesson.text.tokenizer
         self.dropout = TokenDropout(rate, tokenizer) if rate else None
-        self.steps, self.parts = 0, 1
+        self.steps, self.parts = 0, settings.accumulation
         self.position = Position()
 
     def run(self) -> Position:
@@ -151,7 +152,8 @@ class _Trainer:
             now = time.monotonic()
             self.position = Position(self.position.step + 1, self.position.seconds + now - last)
             last = now
-            progress = Progress(self.position.step, self.steps, epoch + 1, value, rate, self.parts)
+            asked = self.parts if self.parts > self.settings.accumulation else 1
+            progress = Progress(self.position.step, self.steps, epoch + 1, value, rate, asked)
             log.write(progress)
             if self.report is not None:
                 self.report(progress)
@@ -229,7 +231,9 @@ class _Trainer:
         return self.lesson.text.collate(rows), torch.stack(targets)
 
     def _bare(self) -> Any:
-        return self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)
+        return self.accelerator.unwrap_model(
+            self.model, keep_fp32_wrapper=False, keep_torch_compile=False
+        )
 
     def _kept(self) -> Any:
         """The model whose weights count: the moving average where there is one."""
@@ -290,7 +294,7 @@ def _average(model: nn.Module, decay: float) -> AveragedModel | None:
     if not decay:
         return None
     update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=update)
+    return AveragedModel(model, multi_avg_fn=update).eval()
 
 
 def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:

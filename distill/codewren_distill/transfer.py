@@ -149,6 +149,10 @@ class Transfer(Objective):
             loss = loss + self.weights.relations * distances
         return loss
 
+    def follow(self, average: nn.Module | None) -> None:
+        """For the lesson's own objective."""
+        self.objective.follow(average)
+
     def state(self) -> dict[str, Tensor]:
         """What the lesson's own objective remembers."""
         return self.objective.state()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def test_a_teacher_whose_logits_are_no_numbers_is_refused(
 
 FULL_DISK = """
 import resource, sys
+from dataclasses import replace
 from pathlib import Path
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.student import build_student
@@ -175,3 +177,30 @@ def test_a_log_that_cannot_grow_is_one_line(tmp_path: Path) -> None:
     log.path = tmp_path / "log.jsonl"
     with pytest.raises(OptionError, match="cannot be written"):
         log.write(training.Progress(1, 2, 1, 0.5, 0.1))
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(
+    single: Classifier, single_examples: list[Example], tmp_path: Path
+) -> None:
+    """In as many passes as asked for, and without a word of memory."""
+    start = {name: value.clone() for name, value in single.model.state_dict().items()}
+    losses, seen, rows = [], [], []
+    for parts in (1, 3):
+        single.model.load_state_dict(start)
+        hook = single.model.register_forward_pre_hook(
+            lambda _, __, batch, to=rows: to.append(len(batch["input_ids"])), with_kwargs=True
+        )
+        finetune(
+            single,
+            single_examples,
+            replace(SETTINGS, accumulation=parts),
+            tmp_path / str(parts),
+            identity="a",
+            report=lambda progress: seen.append(progress.parts),
+        )
+        hook.remove()
+        log = (tmp_path / str(parts) / "log.jsonl").read_text().splitlines()
+        losses.append([json.loads(line)["loss"] for line in log])
+    assert set(seen) == {1}
+    assert sorted(set(rows)) == [2, 3, 8]
+    assert losses[0] == pytest.approx(losses[1], rel=5e-2)

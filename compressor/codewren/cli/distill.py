@@ -12,7 +12,9 @@ from codewren.cli.options import (
     LABEL,
     RUN,
     TEXT,
+    AccumulationOption,
     BatchSizeOption,
+    ConsistencyOption,
     DataOption,
     EmaOption,
     EmbeddingsOption,
@@ -75,6 +77,8 @@ def command(
     ema: EmaOption = 0.0,
     memory: MemoryOption = False,
     label_smoothing: LabelSmoothingOption = 0.0,
+    consistency: ConsistencyOption = 0.0,
+    accumulation: AccumulationOption = 1,
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
     ngrams: NgramsOption = 0,
@@ -106,6 +110,8 @@ def command(
         ema=ema,
         memory=memory,
         label_smoothing=label_smoothing,
+        consistency=consistency,
+        accumulation=accumulation,
     )
     work = Run(run, output.reporter(), force)
     with work.locked(together=True):

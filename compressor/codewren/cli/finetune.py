@@ -14,7 +14,9 @@ from codewren.cli.options import (
     LABEL,
     RUN,
     TEXT,
+    AccumulationOption,
     BatchSizeOption,
+    ConsistencyOption,
     DataOption,
     EmaOption,
     EmbeddingOption,
@@ -109,6 +111,8 @@ def command(
     ema: EmaOption = 0.0,
     memory: MemoryOption = False,
     label_smoothing: LabelSmoothingOption = 0.0,
+    consistency: ConsistencyOption = 0.0,
+    accumulation: AccumulationOption = 1,
     pair_head: PairHeadOption = "difference",
     embeddings: EmbeddingsOption = "random",
     ngrams: NgramsOption = 0,
@@ -140,6 +144,8 @@ def command(
         ema=ema,
         memory=memory,
         label_smoothing=label_smoothing,
+        consistency=consistency,
+        accumulation=accumulation,
     )
     if valid is not None and valid_share:
         raise OptionError("give either --valid or --valid-share")

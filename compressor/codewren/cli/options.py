@@ -84,6 +84,20 @@ LabelSmoothingOption = Annotated[
     float,
     typer.Option("--label-smoothing", help="Probability that plain labels share among all labels."),
 ]
+ConsistencyOption = Annotated[
+    float,
+    typer.Option(
+        "--consistency",
+        help="Weight of answering as the weights' moving average does, with --ema.",
+    ),
+]
+AccumulationOption = Annotated[
+    int,
+    typer.Option(
+        "--accumulation",
+        help="Parts that a batch goes in, for the same step in less memory.",
+    ),
+]
 MemoryOption = Annotated[
     bool,
     typer.Option("--memory", help="Pairs whose texts recur: an epoch is a pass over the texts."),
@@ -150,6 +164,8 @@ def training_settings(
     ema: float,
     memory: bool,
     label_smoothing: float,
+    consistency: float,
+    accumulation: int,
 ) -> TrainingSettings:
     """The defaults of TrainingSettings under the flags that were given."""
     from codewren_distill.settings import TrainingSettings
@@ -160,6 +176,8 @@ def training_settings(
         ema=ema,
         memory=memory,
         label_smoothing=label_smoothing,
+        consistency=consistency,
+        accumulation=accumulation,
     )
     return replace(
         defaults,

@@ -11,6 +11,7 @@ from codewren.cli.data import DataFlags, read
 from codewren.cli.options import (
     RUN,
     TEXT,
+    AccumulationOption,
     BatchSizeOption,
     DataOption,
     EmaOption,
@@ -66,6 +67,7 @@ def command(
     batch_size: BatchSizeOption = None,
     learning_rate: LearningRateOption = None,
     ema: EmaOption = 0.0,
+    accumulation: AccumulationOption = 1,
     embeddings: EmbeddingsOption = "random",
     seed: SeedOption = 0,
     skip_bad_rows: SkipBadOption = False,
@@ -90,6 +92,8 @@ def command(
         ema=ema,
         memory=False,
         label_smoothing=0.0,
+        consistency=0.0,
+        accumulation=accumulation,
     )
     work = Run(run, output.reporter(), force)
     flags = DataFlags(text, None, text1, text2, id1, id2, functions, skip_bad_rows=skip_bad_rows)
