@@ -68,3 +68,24 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     assert [json.loads(line)["step"] for line in log] == list(range(1, 21))
     weights = load_file(folder / "run" / "teacher" / "model.safetensors")
     assert any(values.std() > 0 for name, values in weights.items() if name.endswith("bias"))
+
+
+@pytest.mark.slow
+def test_a_compiled_model_is_saved_as_a_plain_one(tmp_path: Path) -> None:
+    """aot_eager traces as inductor does, and wants no compiler of C++."""
+    weights, losses = [], []
+    for name, how in {"plain": {}, "compiled": {"ACCELERATE_DYNAMO_BACKEND": "aot_eager"}}.items():
+        folder = tmp_path / name
+        write_inputs(folder)
+        done = subprocess.run(
+            [sys.executable, "-m", "codewren", *COMMANDS["finetune"]],
+            cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | how,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        weights.append(load_file(folder / "run" / "teacher" / "model.safetensors"))
+        log = (folder / "run" / "teacher" / "log.jsonl").read_text().splitlines()
+        losses.append([json.loads(line)["loss"] for line in log])
+    plain, compiled = weights
+    assert {name: v.shape for name, v in plain.items()} == {n: v.shape for n, v in compiled.items()}
+    assert losses[1] == pytest.approx(losses[0], rel=5e-2)
