@@ -14,10 +14,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson, Objective
 from codewren_distill.soft_labels import SoftLabels, example_key
-from codewren_distill.text_side import SiameseText
+from codewren_distill.text_side import Batch, SiameseText
 from codewren_distill.token_file import token_file
 from codewren_runtime.errors import DataError
 from codewren_runtime.lazy import Lazy

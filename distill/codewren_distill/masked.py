@@ -16,10 +16,9 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
 
 from codewren_distill.classifier import as_transformers
-from codewren_distill.models import Batch
 from codewren_distill.objectives import Objective
 from codewren_distill.student import student_config
-from codewren_distill.text_side import SiameseText
+from codewren_distill.text_side import Batch, SiameseText
 from codewren_runtime.tokenizer import SPECIAL_TOKENS, CodeTokenizer
 from codewren_runtime.types import Architecture, Task
 

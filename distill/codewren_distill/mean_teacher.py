@@ -17,10 +17,9 @@ from torch.nn.functional import mse_loss
 
 from codewren_distill.classifier import TextSide
 from codewren_distill.losses import Loss
-from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson, Objective
 from codewren_distill.soft_labels import Taught
-from codewren_distill.text_side import Encoded
+from codewren_distill.text_side import Batch, Encoded
 from codewren_distill.token_file import token_file
 from codewren_runtime.types import Example
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from codewren_distill.classifier import Classifier
 from codewren_distill.losses import Loss
-from codewren_distill.models import Batch, SiameseModel
+from codewren_distill.models import SiameseModel
 from codewren_distill.objectives import Lesson, Objective
-from codewren_distill.text_side import SiameseText
+from codewren_distill.text_side import Batch, SiameseText
 from codewren_runtime.errors import OptionError
 from codewren_runtime.types import Example
 

@@ -17,9 +17,7 @@ from torch.nn.functional import normalize
 from codewren_distill.ngrams import NgramBag, TraitBag
 from codewren_distill.pair_heads import PairHead, Pooling
 
-__all__ = ["Batch", "EmbeddingModel", "SequenceModel", "SiameseModel", "mean_pool"]
-
-Batch = dict[str, Tensor]
+__all__ = ["EmbeddingModel", "SequenceModel", "SiameseModel", "mean_pool"]
 
 
 def mean_pool(hidden: Tensor, mask: Tensor) -> Tensor:

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from codewren_distill.classifier import TextSide
 from codewren_distill.losses import Loss
-from codewren_distill.models import Batch
-from codewren_distill.text_side import Encoded
+from codewren_distill.text_side import Batch, Encoded
 
 __all__ = ["Answers", "Lesson", "Objective"]
 

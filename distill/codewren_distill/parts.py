@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from codewren_distill.models import Batch
+from codewren_distill.text_side import Batch
 
 __all__ = ["in_parts", "is_out_of_memory"]
 

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from codewren_distill.classifier import Classifier
 from codewren_distill.keyed import load_keyed, save_keyed
-from codewren_distill.models import Batch, SiameseModel, mean_pool
+from codewren_distill.models import SiameseModel, mean_pool
 from codewren_distill.scoring import score_batches
 from codewren_distill.soft_labels import example_key
-from codewren_distill.text_side import CrossText, SiameseText
+from codewren_distill.text_side import Batch, CrossText, SiameseText
 from codewren_runtime.errors import DataError, ModelError, OptionError
 from codewren_runtime.types import Example
 

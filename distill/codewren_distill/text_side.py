@@ -8,17 +8,17 @@ from typing import Any, Protocol
 
 import torch
 
-from codewren_distill.models import Batch
 from codewren_runtime.errors import DataError
 from codewren_runtime.text import normalise
 from codewren_runtime.tokenizer import CodeTokenizer
 from codewren_runtime.types import Example
 
-__all__ = ["CrossText", "Encoded", "SiameseText", "Tokenizes", "TransformersTokenizer"]
+__all__ = ["Batch", "CrossText", "Encoded", "SiameseText", "Tokenizes", "TransformersTokenizer"]
 
 MULTIPLE = 16  # lengths of padded batches
 REMEMBERED = 20_000
 
+Batch = dict[str, torch.Tensor]  # what a model takes
 Encoded = tuple[tuple[int, ...], ...]  # token ids of each sequence that the model reads
 
 

@@ -25,12 +25,11 @@ from codewren_distill.batches import LengthBuckets, Rows, by_length, lengths_of
 from codewren_distill.checkpoint import Position, below, restore, store
 from codewren_distill.devices import only_cpus, precision
 from codewren_distill.early_stopping import EarlyStopping
-from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson
 from codewren_distill.parts import in_parts, is_out_of_memory
 from codewren_distill.qat import Rounding
 from codewren_distill.settings import TrainingSettings
-from codewren_distill.text_side import Encoded
+from codewren_distill.text_side import Batch, Encoded
 from codewren_distill.token_dropout import TokenDropout
 from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.files import write_bytes

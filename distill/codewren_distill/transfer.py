@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, pdist, smooth_l1_loss
 
 from codewren_distill.classifier import Classifier
-from codewren_distill.models import Batch
 from codewren_distill.objectives import Lesson, Objective
 from codewren_distill.states import Recorder, TeacherStates, mapped_layers
+from codewren_distill.text_side import Batch
 from codewren_runtime.errors import DataError
 from codewren_runtime.types import Example
 

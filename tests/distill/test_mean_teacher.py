@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from codewren_distill.classifier import Classifier
 from codewren_distill.losses import hard_label_loss
 from codewren_distill.mean_teacher import with_mean_teacher
-from codewren_distill.models import Batch
 from codewren_distill.objectives import Answers, Lesson
 from codewren_distill.scoring import encode_all, logits_of
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.soft_labels import SoftLabels, example_key
 from codewren_distill.student import build_student
+from codewren_distill.text_side import Batch
 from codewren_distill.train import distill, finetune
 from codewren_distill.training import Progress
 from codewren_runtime.errors import OptionError

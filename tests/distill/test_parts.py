@@ -17,11 +17,11 @@ from codewren_distill import training
 from codewren_distill.batches import row_length
 from codewren_distill.classifier import Classifier
 from codewren_distill.labelling import label_examples
-from codewren_distill.models import Batch
 from codewren_distill.objectives import Answers
 from codewren_distill.parts import in_parts, is_out_of_memory
 from codewren_distill.scoring import encode_all
 from codewren_distill.settings import TrainingSettings
+from codewren_distill.text_side import Batch
 from codewren_distill.train import finetune
 from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.types import Example

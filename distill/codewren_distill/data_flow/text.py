@@ -8,8 +8,7 @@ from itertools import accumulate
 import torch
 
 from codewren_distill.data_flow.extract import data_flow
-from codewren_distill.models import Batch
-from codewren_distill.text_side import MULTIPLE, Encoded, TransformersTokenizer, check_kind
+from codewren_distill.text_side import MULTIPLE, Batch, Encoded, TransformersTokenizer, check_kind
 from codewren_runtime.errors import ModelError
 from codewren_runtime.text import normalise
 from codewren_runtime.types import Example
