@@ -10,32 +10,22 @@ JSON; with a run directory a killed run goes on, and a model that is added is al
 from __future__ import annotations
 
 import argparse
-import shutil
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from codewren.attack import from_file
-from codewren.data import Dataset, Fields, read_examples
+from codewren.data import Fields, read_examples
 from codewren.progress import Silent
 from codewren.run_directory import Run
 from codewren.verbs.attack import AttackSettings, attack, open_targets
 from codewren.verbs.evaluate import evaluate_bundle
-from codewren.verbs.export import export
-from codewren.verbs.import_ import import_published
 from codewren_runtime.files import write_json
+from published import published_bundle
 
 RESULTS = Path(__file__).parent / "results"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-PUBLISHED = "codebert-vulnerability-3mb"
-
-
-def published_bundle(run: Run, data: Dataset) -> Path:
-    """The published student as a bundle; its gates are measured on the data."""
-    import_published(run, SHARED / "published" / PUBLISHED, data, name="vulnerability", heads=8)
-    export(run)
-    return Path(shutil.copy(run.path("model.wren"), run.path("published.wren")))
 
 
 def print_row(row: dict[str, Any]) -> None:
@@ -66,7 +56,8 @@ def main() -> None:
     source = from_file(devign / "substitutes_public.jsonl.gz", data, "idx")
     with tempfile.TemporaryDirectory() as folder:
         run = Run(given.run or Path(folder))
-        bundles = [published_bundle(run, data), *given.bundles]
+        published = published_bundle(run, "vulnerability", data)
+        bundles = [published.rename(published.with_name("published.wren")), *given.bundles]
         targets = open_targets(bundles)
         settings = AttackSettings(queries=queries, rows=rows)
         result = attack(run, targets, data, lambda _: source, settings, candidates="ALERT's")

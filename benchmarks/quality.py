@@ -27,26 +27,19 @@ from typing import Any
 import numpy as np
 
 from codewren.cli.console import Output
-from codewren.data import read_examples
 from codewren.pipeline import run_recipe
 from codewren.plots import new_axes, save
 from codewren.recipe import Recipe, load_recipe
 from codewren.report import Row
 from codewren.run_directory import Run
 from codewren.verbs.evaluate import evaluate_bundle
-from codewren.verbs.export import BUNDLE, export
-from codewren.verbs.import_ import import_published
 from codewren_runtime.files import read_json, write_json
+from published import CHECKPOINTS, PUBLISHED, published_bundle, test_rows
+from published import RECIPES as OF_PUBLISHED
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
-RECIPES = {
-    "vulnerability": "vulnerability-c.toml",
-    "clones": "clones-java.toml",
-    "authorship": "authorship-python.toml",
-}
+RECIPES = OF_PUBLISHED | {"authorship": "authorship-python.toml"}
 UNSHARED = "vulnerability, no commit shared"
-PUBLISHED = {"vulnerability": "codebert-vulnerability-3mb", "clones": "codebert-clone-3mb"}
 FIGURES = ("accuracy", "f1", "auc")
 SMALL = {"train_rows": 300, "unlabelled_rows": 300, "test_rows": 100}
 
@@ -91,18 +84,13 @@ def rows_of(
 
 def published_row(task: str, runs: Path, output: Output) -> Row | None:
     """The published student of a task, through our importer and exporter."""
-    folder = SHARED / "published" / PUBLISHED.get(task, "")
-    if task not in PUBLISHED or not folder.is_dir():
+    if task not in PUBLISHED or not (CHECKPOINTS / PUBLISHED[task]).is_dir():
         return None
-    recipe = load_recipe(ROOT / "recipes" / RECIPES[task])
-    test = read_examples(
-        recipe.data.test, recipe.data.fields, recipe.task.labels, require_label=True
-    )
+    test = test_rows(task)
     run = Run(runs / f"{task}-published", output.reporter())
     with run.locked():
-        import_published(run, folder, test, name=task, heads=8)
-        export(run)
-    return evaluate_bundle(output.reporter(), run.path(BUNDLE), "published student, int8", test)
+        bundle = published_bundle(run, task, test)
+    return evaluate_bundle(output.reporter(), bundle, "published student, int8", test)
 
 
 def summary(seeds: list[list[Figures]]) -> list[Figures]:

@@ -86,6 +86,18 @@ def attack(data: Data) -> list[str]:
     ]
 
 
+def published(data: Data) -> list[str]:
+    rows = [
+        (task, f"{100 * row['reported']:.2f} %", f"{100 * row['original']:.2f} %",
+         f"{100 * row['int8']:.2f} %", f"{row['bytes']:,}",
+         f"{row['same_label']:,} of {row['rows']:,}: {100 * row['same_label'] / row['rows']:.2f} %")
+        for task, row in data["students"].items()
+    ]  # fmt: skip
+    head = ("published student", "reported", "imported, torch", "int8 bundle", "bytes of it",
+            "same label")  # fmt: skip
+    return table(head, rows)
+
+
 def long_inputs(data: Data) -> list[str]:
     rows = [
         (name, row["policy"], f"{row['of']} ({row['rows']:,})", f"{100 * row['accuracy']:.2f} %",
@@ -164,6 +176,7 @@ def pretraining(data: Data) -> list[str]:
 
 MODELS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "quality": ("Quality beside the sceptics", "quality.py", quality),
+    "published": ("The published students, imported", "published.py", published),
     "ablation": ("What each part of a recipe is worth", "ablation.py", ablation),
     "attack": ("Attacks by renaming", "attack.py BUNDLE…", attack),
     "pretraining": ("Pre-training, and a teacher's states", "pretraining.py", pretraining),

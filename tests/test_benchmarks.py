@@ -44,6 +44,15 @@ def test_rewriting_breaks_no_real_function(shared: Path, tmp_path: Path) -> None
         assert row["with_names"] > 0.75 * row["functions"]
 
 
+def test_published_students_answer_as_they_did(shared: Path, tmp_path: Path) -> None:
+    run("published.py", "--rows", 40, "--out", tmp_path)
+    for row in json.loads((tmp_path / "published.json").read_text())["students"].values():
+        assert row["rows"] == 40
+        assert row["same_label"] >= 39
+        assert row["original"] > 0.4
+    assert "same label" in report(tmp_path)
+
+
 def test_code_beyond_the_window_by_each_policy(shared: Path, tmp_path: Path) -> None:
     run("long_inputs.py", "--quick", "--out", tmp_path)
     models = json.loads((tmp_path / "long_inputs.json").read_text())["models"]
