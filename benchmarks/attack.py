@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from codewren.attack import from_file
-from codewren.data import Fields, read_examples
+from codewren.data import Dataset, Fields, read_examples
 from codewren.progress import Silent
 from codewren.run_directory import Run
 from codewren.verbs.attack import AttackSettings, attack, open_targets
@@ -25,7 +26,28 @@ from codewren_runtime.files import write_json
 from published import published_bundle
 
 RESULTS = Path(__file__).parent / "results"
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+DEVIGN = Path(__file__).resolve().parents[2] / "shared" / "data" / "devign"
+LABELS = Fields(), ("safe", "vulnerable")
+
+
+def devign() -> Dataset:
+    """The test functions, labelled."""
+    return read_examples(DEVIGN / "test_public.jsonl.gz", *LABELS, require_label=True)
+
+
+def attacked(
+    run: Run, bundles: Sequence[Path], data: Dataset, rows: int, queries: int
+) -> list[dict[str, Any]]:
+    """A row for each bundle: what falls of `rows` functions, and the scores of all, unattacked."""
+    source = from_file(DEVIGN / "substitutes_public.jsonl.gz", data, "idx")
+    settings = AttackSettings(queries=queries, rows=rows)
+    targets = open_targets(bundles)
+    result = attack(run, targets, data, lambda _: source, settings, candidates="ALERT's")
+    for row, bundle in zip(result["rows"], bundles, strict=True):
+        del row["log"]
+        scores = evaluate_bundle(Silent(), bundle, bundle.name, data).scores
+        row |= {"model": bundle.name, "clean": asdict(scores)}
+    return list(result["rows"])
 
 
 def print_row(row: dict[str, Any]) -> None:
@@ -49,27 +71,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     rows, queries = (4, 20) if given.quick else (given.rows, given.queries)
-    devign = SHARED / "data" / "devign"
-    data = read_examples(
-        devign / "test_public.jsonl.gz", Fields(), ("safe", "vulnerable"), require_label=True
-    )
-    source = from_file(devign / "substitutes_public.jsonl.gz", data, "idx")
+    data = devign()
+    if given.quick:
+        data = replace(data, examples=data.examples[:rows])
     with tempfile.TemporaryDirectory() as folder:
         run = Run(given.run or Path(folder))
         published = published_bundle(run, "vulnerability", data)
-        bundles = [published.rename(published.with_name("published.wren")), *given.bundles]
-        targets = open_targets(bundles)
-        settings = AttackSettings(queries=queries, rows=rows)
-        result = attack(run, targets, data, lambda _: source, settings, candidates="ALERT's")
-        some = replace(data, examples=data.examples[:rows]) if given.quick else data
-        for row, bundle in zip(result["rows"], bundles, strict=True):
-            del row["log"]
-            scores = evaluate_bundle(Silent(), bundle, bundle.name, some).scores
-            row |= {"model": bundle.name, "clean": asdict(scores)}
-            print_row(row)
+        published = published.rename(published.with_name("published.wren"))
+        found = attacked(run, [published, *given.bundles], data, rows, queries)
+    for row in found:
+        print_row(row)
     write_json(
-        given.out / "attack.json",
-        {"data": "Devign test_public", "queries": queries, "rows": result["rows"]},
+        given.out / "attack.json", {"data": "Devign test_public", "queries": queries, "rows": found}
     )
 
 
