@@ -49,7 +49,8 @@ def command(
     robust: Annotated[
         bool,
         typer.Option(
-            "--robust", help="Also: do answers stay under other names, layout and comments?"
+            "--robust",
+            help="Also: do answers stay under other names, layout, comments, order, loops?",
         ),
     ] = False,
     label: LabelOption = LABEL,

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from codewren.rewriting.reserved import looks_like_macro
-from codewren.rewriting.syntax import FREE, PINNED, USE, Role, Step
+from codewren.rewriting.syntax import FREE, PINNED, USE, Role, Step, text_of
 
-__all__ = ["OPAQUE", "classify", "without_attributes"]
+__all__ = ["OPAQUE", "classify", "may_be_statements", "without_attributes"]
 
 OPAQUE = frozenset(
     {
@@ -96,9 +96,12 @@ def _is_pasted(path: Sequence[Step]) -> bool:
     if len(path) < 3 or path[-2].type != "argument_list" or path[-3].type != "call_expression":
         return False
     function = path[-3].node.child_by_field_name("function")
-    name = (function.text or b"").decode("utf-8", "replace") if function is not None else ""
-    if name in _LOWER_MACROS:
-        return True
+    name = text_of(function) if function is not None else ""
+    return name in _LOWER_MACROS or may_be_statements(name)
+
+
+def may_be_statements(name: str) -> bool:
+    """Whether a call of `name` looks like a macro that may stand for more than a value."""
     return looks_like_macro(name) and _VALUE_MACROS.fullmatch(name) is None
 
 

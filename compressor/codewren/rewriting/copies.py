@@ -1,4 +1,4 @@
-"""Rewritten copies of a text by chance: other names, layout, comments, and dead code."""
+"""Rewritten copies of a text by chance: other names, layout, comments, dead code, order, loops."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from random import Random
 
 from codewren.rewriting.layout import recommented, reformatted, with_dead_code
+from codewren.rewriting.loops import with_other_loops
 from codewren.rewriting.renaming import Code, read_code
+from codewren.rewriting.statements import reordered
 from codewren.source import Language
 
 __all__ = ["name_pool", "other_names", "rewritten"]
 
 DRAWS = 8
+CHANGES = (reformatted, recommented, with_dead_code, reordered, with_other_loops)
 
 
 def name_pool(texts: Iterable[str], language: Language | None = None) -> list[str]:
@@ -36,7 +39,7 @@ def other_names(code: Code, pool: Sequence[str], rng: Random, chance: float = 1.
 
 
 def rewritten(text: str, pool: Sequence[str], rng: Random, language: Language | None = None) -> str:
-    """One copy: most names others; layout, comments and dead code each in half of the cases.
+    """One copy: most names others; every other kind of change in half of the cases.
 
     What cannot be parsed is given back as it is.
     """
@@ -44,7 +47,7 @@ def rewritten(text: str, pool: Sequence[str], rng: Random, language: Language | 
     if code is None:
         return text
     text = other_names(code, pool, rng, chance=0.8)
-    for change in (reformatted, recommented, with_dead_code):
+    for change in CHANGES:
         again = read_code(text, code.language)
         if again is not None and rng.random() < 0.5:
             text = change(again, rng)

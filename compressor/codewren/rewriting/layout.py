@@ -14,14 +14,13 @@ from random import Random
 
 from codewren.rewriting.parsing import parsed
 from codewren.rewriting.renaming import Code
-from codewren.rewriting.syntax import Edit, Step, edited, leaves
+from codewren.rewriting.syntax import COMMENTS, Edit, Step, edited, leaves
 from codewren.source import Language
 
 __all__ = ["recommented", "reformatted", "with_dead_code"]
 
-COMMENTS = ("checked above", "TODO", "internal", "see below", "note", "common case", "done here")
+WORDINGS = ("checked above", "TODO", "internal", "see below", "note", "common case", "done here")
 
-_COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
 _BLOCKS = frozenset(
     {"compound_statement", "block", "constructor_body", "switch_block", "class_body"}
 )
@@ -54,7 +53,7 @@ def reformatted(code: Code, rng: Random) -> str:
 
 
 def recommented(code: Code, rng: Random) -> str:
-    """All comments gone, and one of COMMENTS before a statement by chance."""
+    """All comments gone, and one of WORDINGS before a statement by chance."""
     source = code.text.encode()
     python = code.language is Language.PYTHON
     path_leaves = _leaves(code)
@@ -62,10 +61,10 @@ def recommented(code: Code, rng: Random) -> str:
     edits: list[Edit] = [
         (path[-1].node.start_byte, path[-1].node.end_byte, blank)
         for path in path_leaves
-        if path[-1].type in _COMMENTS
+        if path[-1].type in COMMENTS
     ]
     if places := _places(code, path_leaves):
-        words = rng.choice(COMMENTS)
+        words = rng.choice(WORDINGS)
         comment = f"# {words}" if python else f"/* {words} */"
         edits.append(_inserted(source, rng.choice(places), comment, own_line=python))
     return edited(source, edits).decode()
@@ -101,7 +100,7 @@ def _places(code: Code, path_leaves: list[list[Step]]) -> list[int]:
 
 def _leaves(code: Code) -> list[list[Step]]:
     tree = parsed(code.text.encode(), code.language)
-    return [] if tree is None else [list(path) for path in leaves(tree, _COMMENTS)]
+    return [] if tree is None else [list(path) for path in leaves(tree, COMMENTS)]
 
 
 def _begins_statement(path: list[Step]) -> bool:

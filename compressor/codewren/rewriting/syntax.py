@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Tree
 
 __all__ = [
-    "FREE", "PINNED", "USE", "WORD", "Classify", "Edit", "Role", "Span", "Step", "edited", "leaves",
-    "tree_of",
+    "COMMENTS", "FREE", "PINNED", "USE", "WORD", "Classify", "Edit", "Role", "Span", "Step",
+    "edited", "inside", "leaves", "text_of", "tree_of",
 ]  # fmt: skip
 
 CPU_SECONDS = 2.0
 WORD = re.compile(r"[^\W\d]\w*")
+COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
 
 Span = tuple[int, int]  # bytes, half-open
 Edit = tuple[int, int, bytes]  # a span, and what takes its place
@@ -82,6 +83,21 @@ def leaves(tree: Tree, opaque: frozenset[str] = frozenset()) -> Iterator[list[St
                 return
             path.pop()
         path[-1] = Step(cursor.node, cursor.field_name)
+
+
+def inside(node: Node, closed: frozenset[str] = frozenset()) -> Iterator[Node]:
+    """The node and all that it holds in the order of the text; of types `closed` no children."""
+    stack = [node]
+    while stack:
+        at = stack.pop()
+        yield at
+        if at.type not in closed:
+            stack += reversed(at.children)
+
+
+def text_of(node: Node) -> str:
+    """The node's text."""
+    return (node.text or b"").decode("utf-8", "replace")
 
 
 def edited(source: bytes, edits: Iterable[Edit]) -> bytes:

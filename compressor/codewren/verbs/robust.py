@@ -1,4 +1,4 @@
-"""Metamorphic consistency: does a model answer alike when nothing but the wording changes?"""
+"""Metamorphic consistency: does a model answer alike when the meaning stays?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from random import Random
 
 from codewren.data import Dataset, evenly
 from codewren.progress import Reporter
-from codewren.rewriting import Code, name_pool, other_names, read_code, recommented, reformatted
+from codewren.rewriting import (
+    Code,
+    name_pool,
+    other_names,
+    read_code,
+    recommented,
+    reformatted,
+    reordered,
+    with_other_loops,
+)
 from codewren.target import Target
 from codewren_runtime.types import Example
 
@@ -31,7 +40,8 @@ class Consistency:
 def rewordings(data: Dataset) -> Reworded:
     """By kind of change, the rows that it changes and what it makes of them.
 
-    Names, layout and comments of the first text (C, Java, Python); of a pair also its mirror.
+    Names, layout, comments, the order of statements and loops of the first text (C, Java,
+    Python); of a pair also its mirror.
     At most `MOST` rows, evenly spread. Raises MissingExtraError without the extra `scan`.
     """
     chosen = evenly(len(data.examples), MOST)
@@ -40,6 +50,8 @@ def rewordings(data: Dataset) -> Reworded:
         "names": lambda code, rng: other_names(code, pool, rng),
         "layout": reformatted,
         "comments": recommented,
+        "order": reordered,
+        "loops": with_other_loops,
     }
     made: dict[str, list[tuple[int, Example]]] = {kind: [] for kind in changes}
     mirrored = []

@@ -25,10 +25,11 @@ def test_a_bundle_says_how_many_answers_stay(wren: Callable[[str], Path], labell
     bundle = wren("single")
     report = evaluate("--bundle", bundle, "--data", labelled)
     found = {row["kind"]: row for row in report["robust"]["bundle"]}
-    assert set(found) == {"names", "layout", "comments"}
+    assert set(found) == {"names", "layout", "comments", "order", "loops"}
     assert found["names"]["changed"] == found["comments"]["changed"] == 10
     assert found["layout"]["changed"] >= 8  # chance may draw the layout that a text has
     model = load(bundle)
+    assert found["order"]["changed"] == found["loops"]["changed"] == 0  # nowhere a place
     data = read_examples(labelled, Fields(), None, require_label=True)
     kept = sum(
         model.predict(example.text).label == model.predict(data.examples[row].text).label
