@@ -22,7 +22,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from ablation_arms import AGAINST, ARMS, BASE, FIELDS, distilled, labelled
@@ -40,6 +40,7 @@ from codewren_runtime.errors import GateError
 from codewren_runtime.files import file_sha256, write_bytes, write_json
 from codewren_runtime.metrics import Scores
 from codewren_runtime.types import Architecture, Example, Task
+from tables import over_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "clones-java-encoder.toml"
@@ -188,21 +189,13 @@ def summary(runs: dict[str, list[Figures]]) -> Figures:
             "parameters": rows[0]["parameters"],
             "passed": sum(row["passed"] for row in rows),
             "cpu_seconds": round(mean(row["cpu_seconds"] for row in rows), 1),
-            **{figure: spread([row[figure] for row in rows]) for figure in SCORES},
-            "difference": {f: spread([a[f] - b[f] for a, b in pairs]) for f in SCORES[:2]},
-            "lost_at_export": spread([row["student_accuracy"] - row["accuracy"] for row in rows]),
+            **{figure: over_seeds([row[figure] for row in rows]) for figure in SCORES},
+            "difference": {f: over_seeds([a[f] - b[f] for a, b in pairs]) for f in SCORES[:2]},
+            "lost_at_export": over_seeds(
+                [row["student_accuracy"] - row["accuracy"] for row in rows]
+            ),
         }
     return table
-
-
-def spread(values: Sequence[float]) -> Figures:
-    """Mean and standard deviation over seeds, and all of them."""
-    deviation = stdev(values) if len(values) > 1 else 0.0
-    return {
-        "mean": round(mean(values), 5),
-        "sd": round(deviation, 5),
-        "all": [round(value, 5) for value in values],
-    }
 
 
 def plot(arms: Figures, path: Path) -> None:

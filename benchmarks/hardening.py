@@ -26,7 +26,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from attack import LABELS, attacked, devign
@@ -43,6 +42,7 @@ from codewren.target import open_target
 from codewren.verbs.augment import AugmentSettings, Opponent, augment
 from codewren.verbs.export import BUNDLE
 from codewren_runtime.files import write_bytes, write_json
+from tables import over_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE, NAMELESS = "vulnerability-c.toml", "vulnerability-c-hardened.toml"
@@ -143,19 +143,13 @@ def summary(seeds: Sequence[Sequence[dict[str, Any]]], counts: dict[str, int]) -
         name = Path(rows[0]["model"]).stem
         pairs = [(row["clean"], seed[0]["clean"]) for row, seed in zip(rows, seeds, strict=True)]
         table[name] = {
-            "success": spread([row["success"] for row in rows]),
+            "success": over_seeds([row["success"] for row in rows]),
             "flipped": sum(row["flipped"] for row in rows),
             "right": sum(row["right"] for row in rows),
-            **{figure: spread([own[figure] for own, _ in pairs]) for figure in SCORES},
-            "cost": spread([base["accuracy"] - own["accuracy"] for own, base in pairs]),
+            **{figure: over_seeds([own[figure] for own, _ in pairs]) for figure in SCORES},
+            "cost": over_seeds([base["accuracy"] - own["accuracy"] for own, base in pairs]),
         }
     return {**counts, "seeds": len(seeds), "arms": table}
-
-
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    deviation = stdev(values) if len(values) > 1 else 0.0
-    every = [round(value, 5) for value in values]
-    return {"mean": round(mean(values), 5), "sd": round(deviation, 5), "all": every}
 
 
 def main() -> None:
