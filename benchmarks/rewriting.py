@@ -3,7 +3,9 @@
 Every local name of each function gets a fresh name. Broken is a function whose tree then differs
 in more than names, or whose local names are no longer those that were given. Every tenth function
 also gets another layout, other comments and dead code; broken is one whose tokens then differ, or
-that no longer parses.
+that no longer parses. Each function that offers a place has neighbouring statements exchanged, then
+loops brought into their other form; broken is one that no longer parses, or whose tokens, or for
+loops those other than of the loops' own, are no longer as many of each.
 Real data are read from shared/ beside the checkout. Writes one JSON.
 """
 
@@ -13,13 +15,23 @@ import argparse
 import gzip
 import json
 import time
+from collections import Counter
 from itertools import count, islice
 from pathlib import Path
 from random import Random
 from statistics import mean
 from typing import Any
 
-from codewren.rewriting import read_code, recommented, reformatted, with_dead_code
+from codewren.rewriting import (
+    exchanges,
+    read_code,
+    recommented,
+    reformatted,
+    reordered,
+    swaps,
+    with_dead_code,
+    with_other_loops,
+)
 from codewren.rewriting.parsing import parsed
 from codewren.rewriting.syntax import leaves, tree_of
 from codewren.source import Language
@@ -65,6 +77,33 @@ def wording(text: str, language: Language) -> bool:
     )
 
 
+# What a loop of one form has and its other has not.
+LOOP_TOKENS = frozenset({"for", "while", ";", "{", "}", ",", "1", "true"})
+
+
+def moved(text: str, language: Language) -> dict[str, tuple[int, bool]]:
+    """By kind: how many places a text offers, and whether a change there breaks it."""
+    code = read_code(text, language)
+    if code is None:
+        return {}
+    found = {}
+    for kind, places, change, free in (
+        ("order", swaps, reordered, frozenset()),
+        ("loops", exchanges, with_other_loops, LOOP_TOKENS),
+    ):
+        offered, after = len(places(code)), change(code, Random(text))
+        found[kind] = (offered, after != text)
+        if offered:
+            kept = after != text and read_code(after, language) is not None
+            alike = bag(text, language, free) == bag(after, language, free)
+            found[kind] = (offered, not (kept and alike))
+    return found
+
+
+def bag(text: str, language: Language, but: frozenset[str]) -> Counter[str]:
+    return Counter(token for token in tokens(text, language) or [] if token not in but)
+
+
 def tokens(text: str, language: Language) -> list[str] | None:
     """What is no comment, without white space around it."""
     tree = parsed(text.encode(), language)
@@ -78,6 +117,7 @@ def measure(texts: list[str], language: Language) -> dict[str, Any]:
     begin = time.process_time()
     found = [result for text in texts if (result := names_of(text, language)) is not None]
     spent = 1000 * (time.process_time() - begin) / len(texts)
+    changes = [moved(text, language) for text in texts]
     return {
         "functions": len(texts),
         "parsed": len(found),
@@ -85,7 +125,16 @@ def measure(texts: list[str], language: Language) -> dict[str, Any]:
         "names_mean": mean(names for names, _ in found),
         "broken": sum(broken for _, broken in found),
         "broken_otherwise": sum(wording(text, language) for text in texts[::10]),
+        **{kind: offers([each[kind] for each in changes if each]) for kind in ("order", "loops")},
         "cpu_ms_each": spent,
+    }
+
+
+def offers(found: list[tuple[int, bool]]) -> dict[str, int]:
+    return {
+        "functions_with_places": sum(places > 0 for places, _ in found),
+        "places": sum(places for places, _ in found),
+        "broken": sum(broken for _, broken in found),
     }
 
 
@@ -106,6 +155,7 @@ def main() -> None:
         print(
             f"| {title} | {row['functions']:,} | {row['parsed']:,} | {row['with_names']:,} "
             f"| {row['names_mean']:.1f} | {row['broken']} | {row['broken_otherwise']} "
+            f"| {list(row['order'].values())} | {list(row['loops'].values())} "
             f"| {row['cpu_ms_each']:.1f} ms |",
             flush=True,
         )

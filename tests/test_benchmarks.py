@@ -41,6 +41,9 @@ def test_rewriting_breaks_no_real_function(shared: Path, tmp_path: Path) -> None
     run("rewriting.py", "--quick", "--out", tmp_path)
     for row in json.loads((tmp_path / "rewriting.json").read_text())["sets"].values():
         assert row["broken"] == row["broken_otherwise"] == 0
+        for kind in ("order", "loops"):
+            assert row[kind]["broken"] == 0
+            assert row[kind]["functions_with_places"] > 0.1 * row["functions"]
         assert row["with_names"] > 0.75 * row["functions"]
 
 

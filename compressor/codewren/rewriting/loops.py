@@ -31,6 +31,7 @@ _LOOPS = frozenset({"for_statement", "while_statement", "do_statement", "enhance
 _LABELS = frozenset({"labeled_statement", "attributed_statement"})
 _EXPRESSIONS = frozenset({"parenthesized_expression", "argument_list"})  # of GNU C with statements
 _DIRECTIVES = frozenset({"preproc_include", "preproc_call", "preproc_def", "preproc_function_def"})
+_MACROS = frozenset({"macro_type_specifier", "function_definition"})  # as `MACRO(x) {…}` reads
 _ODD_IN_HEADS = frozenset(
     {
         "compound_statement", "block", "class_body", "switch_block", "lambda_expression",
@@ -198,7 +199,7 @@ def _of_a_round(body: Node) -> Iterator[Node]:
 
 def _may_continue(node: Node) -> bool:
     """Whether a node is a `continue`, or a macro or a directive that may hold one."""
-    if node.type in ("continue_statement", "macro_type_specifier") or node.type in _DIRECTIVES:
+    if node.type == "continue_statement" or node.type in _MACROS | _DIRECTIVES:
         return True
     if node.type == "call_expression":
         function = node.child_by_field_name("function")

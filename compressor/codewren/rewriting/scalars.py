@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from codewren.rewriting.renaming import Code
 from codewren.rewriting.reserved import looks_like_macro
-from codewren.rewriting.syntax import inside, text_of
+from codewren.rewriting.syntax import COMMENTS, inside, text_of
 from codewren.source import Language
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _in_c(node: Node) -> _Found:
     if node.type == "pointer_expression" and node.children[0].type == "&":
         at: Node | None = node.child_by_field_name("argument")
         while at is not None and at.type == "parenthesized_expression":
-            at = at.named_children[0]
+            at = next((part for part in at.named_children if part.type not in COMMENTS), None)
         if at is not None:
             yield text_of(at), None
     if node.type in ("declaration", "parameter_declaration"):

@@ -78,6 +78,7 @@ def test_c_loops_take_the_other_form(body: str, other: str) -> None:
         "for (;; i++) { do { g(); } while (({ continue; 1; })); }",
         "for (;; i++) { each(n) { continue; } }",
         "for (;; i++) { SKIP_IF(i); }",
+        "for (;; i++) { UNLESS(i) { g(); } }",
         "for (;; i++) { n = TRY(i); }",
         "for (;; i++) { NEXT; }",
         'for (;; i++) {\n#include "body.c"\n}',

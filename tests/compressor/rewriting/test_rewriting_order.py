@@ -78,6 +78,7 @@ def test_c_statements_that_do_not_touch_change_places(body: str) -> None:
         "*s = 1; b = 2;",
         "a = 1; b = 2; g(&a);",
         "a = 1; b = 2; g(&(b));",
+        "a = 1; b = 2; g(&(/* of */ b));",
         "a = 1; b = 2; LIST_INIT(a);",
         "a = 1; ; b = 2;",
         "a = 1; /* why */ b = 2;",
