@@ -63,7 +63,7 @@ def main() -> None:
     data = read_examples(
         devign / "test_public.jsonl.gz", Fields(), ("safe", "vulnerable"), require_label=True
     )
-    source = from_file(devign / "substitutes_public.jsonl.gz", data, "idx")
+    source = from_file(devign / "substitutes_public.jsonl.gz", data, "idx", Fields())
     with tempfile.TemporaryDirectory() as folder:
         run = Run(given.run or Path(folder))
         bundles = [published_bundle(run, data), *given.bundles]
