@@ -18,7 +18,7 @@ from codewren.verbs.search import SearchSettings
 from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
 from codewren_runtime.errors import CodewrenError, OptionError
 from codewren_runtime.files import read_small
-from codewren_runtime.types import Architecture, Normalisation, TaskKind
+from codewren_runtime.types import MAX_SEED, Architecture, Normalisation, TaskKind
 
 __all__ = ["DataRecipe", "PretrainRecipe", "Recipe", "TaskRecipe", "load_recipe"]
 
@@ -112,8 +112,8 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
         if not isinstance(data.setdefault(name, {}), dict):
             raise OptionError(f"[{name}] must be a table")
     seed = data.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise OptionError(f"seed must be a whole number from 0, not {seed!r}")
+    if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+        raise OptionError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r:.40}")
     control = data.get("control", True)
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")

@@ -65,6 +65,7 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
         ('train = "train.jsonl"', "", "train must be the path"),
         ('labels = ["a", "b"]', 'labels = ["a", "b", 3]', "label"),
         ("seed = 7", "seed = -1", "seed"),
+        ("seed = 7", f"seed = {2**32}", "4294967295"),
         ("seed = 7", "seed = ", "TOML"),
         ('text = "code"', "text = 5", "text"),
         ('text = "code"', 'text1 = "code"', "--text2"),

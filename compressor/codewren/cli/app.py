@@ -34,6 +34,7 @@ from codewren.cli import (
     scan,
     search,
 )
+from codewren.cli.console import printable
 from codewren.ranks import is_first
 from codewren_runtime.errors import CodewrenError
 
@@ -146,7 +147,7 @@ def _refuse(message: str) -> NoReturn:
 
 def _end(line: str, status: int) -> NoReturn:
     with contextlib.suppress(OSError):  # where nobody hears it, the status says enough
-        sys.stderr.write(f"compress: {line}\n")
+        sys.stderr.write(f"compress: {printable(line)}\n")
     sys.exit(status)
 
 

@@ -118,9 +118,4 @@ def _row(finding: Finding) -> tuple[str, ...]:
         for r in finding.reasons
     ]
     where, share = f"{shown(own.file)}:{own.start_line}", f"{100 * finding.probability:.1f}"
-    return tuple(map(_printable, (where, share, own.function, "\n".join(lines))))
-
-
-def _printable(text: str) -> str:
-    """Without what steers a terminal: file names and code are other people's."""
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    return where, share, own.function, "\n".join(lines)

@@ -81,3 +81,11 @@ def test_an_interrupt_before_the_verb_is_one_line(
         app.main()
     assert done.value.code == 130
     assert capsys.readouterr().err.startswith("compress: interrupted")
+
+
+def test_what_steers_a_terminal_is_not_printed(tmp_path: Path) -> None:
+    name = "a\x1b[31m\n\u202eb.c"
+    (tmp_path / name).write_text("int f(void);\n")
+    done = shell(tmp_path, "predict vulnerability-c a*b.c")
+    assert done.stdout.startswith("a�[31m��b.c  ")
+    assert shell(tmp_path, "predict a*b.c a*b.c").stderr.startswith("compress: a�[31m �b.c: ")
