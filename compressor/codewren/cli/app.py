@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -87,8 +88,7 @@ def _run() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:  # what the system refuses is never a bug, wherever it does so
-        name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        _refuse(f"{name}{error.strerror or error}")
+        _refuse(_refused_by_system(error))
     except KeyboardInterrupt:  # before typer listens
         _stopped("interrupted", INTERRUPTED)
     except SystemExit as done:
@@ -99,6 +99,16 @@ def _run() -> None:
         if done.code == TERMINATED:
             _stopped("terminated", TERMINATED)
         raise
+
+
+def _refused_by_system(error: OSError) -> str:
+    """The error in words, with the file where Python knows it: of a write it never does."""
+    what = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {what}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"stdout or a file cannot be written: {what}; make room and run it again"
+    return what
 
 
 def _open_closed_streams() -> None:

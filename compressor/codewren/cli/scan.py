@@ -118,4 +118,9 @@ def _row(finding: Finding) -> tuple[str, ...]:
         for r in finding.reasons
     ]
     where, share = f"{shown(own.file)}:{own.start_line}", f"{100 * finding.probability:.1f}"
-    return where, share, own.function, "\n".join(lines)
+    return _flat(where), share, _flat(own.function), "\n".join(map(_flat, lines))
+
+
+def _flat(text: str) -> str:
+    """On one line; names of files may hold line ends."""
+    return text.replace("\n", "�")
