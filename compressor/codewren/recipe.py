@@ -88,7 +88,7 @@ def load_recipe(path: Path) -> Recipe:
     Paths in it are relative to the recipe's folder.
     """
     try:
-        data = tomllib.loads(read_small(path).decode("utf-8"))
+        data = tomllib.loads(read_small(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: cannot be read as TOML ({error})") from error
     try:
@@ -248,7 +248,7 @@ def _task(table: dict[str, Any]) -> TaskRecipe:
 
 
 def _path(value: object, base: Path, name: str) -> Path:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise OptionError(f"{name} must be the path of a file")
     return base / value
 
@@ -260,6 +260,8 @@ def _build(kind: type[Built], table: Mapping[str, Any], name: str) -> Built:
     for key, value in table.items():
         if not _fits(known[key], value):
             raise OptionError(f"[{name}] {key} must be {_words(known[key])}, not {value!r:.80}")
+        if key.endswith("rows") and isinstance(value, int) and value < 1:
+            raise OptionError(f"[{name}] {key} must be at least 1, not {value}")
     try:
         return kind(**table)
     except TypeError as error:  # a key is missing
