@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 ADAPTER = "adapter_config.json"
+WEIGHTS = (".safetensors", ".bin")
 HINT = "folder with config.json and model.safetensors, or a hub name if a hub is reachable"
 
 
@@ -129,6 +130,8 @@ def load_tokenizer(name: str, max_length: int) -> TransformersTokenizer:
 
 
 def _merged(model: Any, name: str, missing: set[str]) -> tuple[Any, set[str]]:
+    if not any((Path(name) / f"adapter_model{kind}").is_file() for kind in WEIGHTS):
+        raise ModelError(f"{name}: an adapter without adapter_model.safetensors; copy it there")
     if find_spec("peft") is None:
         raise MissingExtraError("peft", "peft, which merges the adapter of " + name)
     from peft import PeftModel

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from codewren.budget import Budget
+from codewren.data import Fields, read_examples
 from codewren.run_directory import Run
 from codewren.verbs.distill import DistillSettings
+from codewren.verbs.evaluate import evaluate
 from codewren.verbs.export import ExportSettings, export, exported
 from codewren.verbs.search import read_architecture
 from codewren_distill.classifier import save_classifier
@@ -78,3 +81,27 @@ def test_a_damaged_architecture_names_file_and_remedy(run: Run) -> None:
 def test_a_temperature_that_no_loss_survives_is_refused(temperature: float) -> None:
     with pytest.raises(OptionError, match=r"temperature must be from 0\.001 to 1,000"):
         DistillSettings(temperature=temperature)
+
+
+def test_a_report_is_believed_of_the_models_that_it_is_of(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    rows = [{"func": text, "target": at % 3} for at, text in enumerate(TEXTS)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run.set_task(Task("t", "single", ("a", "b", "c")))
+    data = read_examples(path, Fields(), ("a", "b", "c"), require_label=True)
+    marker = run.path("report.json")
+
+    def scored() -> bool:
+        before = marker.stat().st_mtime_ns if marker.exists() else 0
+        evaluate(run, data, None)
+        return marker.stat().st_mtime_ns != before
+
+    assert scored()
+    assert not scored()
+    run.path("report.md").unlink()
+    assert scored()
+    weights = load_file(run.path("student/model.safetensors"))
+    changed = {name: 2 * value for name, value in weights.items()}
+    save_file(changed, run.path("student/model.safetensors"), {"format": "pt"})
+    assert scored()
+    assert not scored()

@@ -189,6 +189,9 @@ def test_an_adapter_is_merged_into_its_base(
     monkeypatch.setattr("codewren_distill.checkpoints.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'codewren\[peft\]'"):
         load_teacher(str(tmp_path / "adapter"), single_task, 32)
+    (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"without adapter_model\.safetensors"):
+        load_teacher(str(tmp_path / "adapter"), single_task, 32)
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     with pytest.raises(CodewrenError, match="names no base"):
         load_teacher(str(tmp_path / "adapter"), single_task, 32)
