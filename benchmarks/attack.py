@@ -39,7 +39,7 @@ def attacked(
     run: Run, bundles: Sequence[Path], data: Dataset, rows: int, queries: int
 ) -> list[dict[str, Any]]:
     """A row for each bundle: what falls of `rows` functions, and the scores of all, unattacked."""
-    source = from_file(DEVIGN / "substitutes_public.jsonl.gz", data, "idx")
+    source = from_file(DEVIGN / "substitutes_public.jsonl.gz", data, "idx", Fields())
     settings = AttackSettings(queries=queries, rows=rows)
     targets = open_targets(bundles)
     result = attack(run, targets, data, lambda _: source, settings, candidates="ALERT's")

@@ -33,7 +33,7 @@ from codewren.attack.neighbours import from_embeddings
 from codewren.bench.machine import machine
 from codewren.cli.console import Output
 from codewren.data import Fields, read_examples
-from codewren.data.jsonl import raw_rows
+from codewren.data.jsonl import raw_rows_of
 from codewren.pipeline import run_recipe, sample
 from codewren.progress import Reporter
 from codewren.recipe import Recipe, load_recipe
@@ -107,8 +107,7 @@ class Seed:
     def _sample(self, out: Path) -> None:
         whole = load_recipe(ROOT / "recipes" / BASE).data.train
         drawn = sample(read_examples(whole, *LABELS, require_label=True), self.rows, self.seed)
-        raw = raw_rows(whole, skip_bad_rows=False)
-        lines = (json.dumps(raw[line]) for line in drawn.lines)
+        lines = (json.dumps(row) for row in raw_rows_of(drawn, Fields()))
         write_bytes(out, "".join(f"{line}\n" for line in lines).encode())
 
     def _copies(self, out: Path) -> None:

@@ -18,7 +18,7 @@ from codewren.verbs.search import SearchSettings
 from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
 from codewren_runtime.errors import CodewrenError, OptionError
 from codewren_runtime.files import read_small
-from codewren_runtime.types import Architecture, Normalisation, TaskKind
+from codewren_runtime.types import MAX_SEED, Architecture, Normalisation, TaskKind
 
 __all__ = ["DataRecipe", "PretrainRecipe", "Recipe", "TaskRecipe", "load_recipe"]
 
@@ -88,7 +88,7 @@ def load_recipe(path: Path) -> Recipe:
     Paths in it are relative to the recipe's folder.
     """
     try:
-        data = tomllib.loads(read_small(path).decode("utf-8"))
+        data = tomllib.loads(read_small(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: cannot be read as TOML ({error})") from error
     try:
@@ -112,8 +112,8 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
         if not isinstance(data.setdefault(name, {}), dict):
             raise OptionError(f"[{name}] must be a table")
     seed = data.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise OptionError(f"seed must be a whole number from 0, not {seed!r}")
+    if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+        raise OptionError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r:.40}")
     control = data.get("control", True)
     if not isinstance(control, bool):
         raise OptionError(f"control must be true or false, not {control!r}")
@@ -249,7 +249,7 @@ def _task(table: dict[str, Any]) -> TaskRecipe:
 
 
 def _path(value: object, base: Path, name: str) -> Path:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise OptionError(f"{name} must be the path of a file")
     return base / value
 
@@ -261,6 +261,8 @@ def _build(kind: type[Built], table: Mapping[str, Any], name: str) -> Built:
     for key, value in table.items():
         if not _fits(known[key], value):
             raise OptionError(f"[{name}] {key} must be {_words(known[key])}, not {value!r:.80}")
+        if key.endswith("rows") and isinstance(value, int) and value < 1:
+            raise OptionError(f"[{name}] {key} must be at least 1, not {value}")
     try:
         return kind(**table)
     except TypeError as error:  # a key is missing

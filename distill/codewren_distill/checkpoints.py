@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoModel, T5EncoderModel
+from transformers.utils import logging
 
 from codewren_distill.text_side import TransformersTokenizer
 from codewren_runtime.errors import MissingExtraError, ModelError
@@ -27,11 +28,17 @@ __all__ = [
 ]
 
 ADAPTER = "adapter_config.json"
+WEIGHTS = (".safetensors", ".bin")
 HINT = "folder with config.json and model.safetensors, or a hub name if a hub is reachable"
 
 
 def load_pretrained(kind: Any, name: str, **options: Any) -> Any:
-    """`kind.from_pretrained` without remote code; ModelError in one line."""
+    """`kind.from_pretrained` without remote code; ModelError in one line.
+
+    What transformers says on the way (that a head is new, say) is no news, or the error's to say.
+    """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
     try:
         return kind.from_pretrained(name, trust_remote_code=False, **options)
     except Exception as error:  # a damaged folder fails in as many ways as transformers has
@@ -40,6 +47,8 @@ def load_pretrained(kind: Any, name: str, **options: Any) -> Any:
             f"{name}: not a model that transformers can load here ({first_line[:200]}); give a "
             f"{HINT}"
         ) from error
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def base_of(name: str) -> str | None:
@@ -54,7 +63,12 @@ def base_of(name: str) -> str | None:
     if not isinstance(base, str) or not base:
         raise ModelError(f"{path}: names no base model; write it to base_model_name_or_path")
     beside = Path(name) / base
-    return str(beside) if beside.is_dir() else base
+    found = str(beside) if beside.is_dir() else base
+    if (Path(found) / ADAPTER).is_file():
+        raise ModelError(
+            f"{path}: its base {base} is an adapter too; merge that, and name the whole"
+        )
+    return found
 
 
 def load_config(name: str) -> Any:
@@ -116,6 +130,8 @@ def load_tokenizer(name: str, max_length: int) -> TransformersTokenizer:
 
 
 def _merged(model: Any, name: str, missing: set[str]) -> tuple[Any, set[str]]:
+    if not any((Path(name) / f"adapter_model{kind}").is_file() for kind in WEIGHTS):
+        raise ModelError(f"{name}: an adapter without adapter_model.safetensors; copy it there")
     if find_spec("peft") is None:
         raise MissingExtraError("peft", "peft, which merges the adapter of " + name)
     from peft import PeftModel

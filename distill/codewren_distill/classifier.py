@@ -57,12 +57,19 @@ Bag = TypeVar("Bag", bound=NgramBag)
 
 @dataclass
 class Classifier:
-    """A model with its text side and its task."""
+    """A model with its text side and its task; `name` is where it was read."""
 
     model: SequenceModel | SiameseModel | EmbeddingModel
     text: TextSide
     task: Task
     max_length: int
+    name: str = "the model"
+
+    def __post_init__(self) -> None:
+        tokenizer = self.text.tokenizer
+        if isinstance(tokenizer, TransformersTokenizer):
+            tokenizer.embedded = len(self.core.get_input_embeddings().weight)
+            tokenizer.known([tokenizer.pad_id])
 
     @property
     def core(self) -> Any:
@@ -117,6 +124,12 @@ def _save_head(head: nn.Module, path: Path) -> None:
 
 def load_classifier(folder: Path, *, attention: Literal["sdpa", "eager"] = "sdpa") -> Classifier:
     """Read a folder that `save_classifier` wrote; raises ModelError in one line if it cannot."""
+    classifier = _read_classifier(folder, attention)
+    classifier.name = str(folder)
+    return classifier
+
+
+def _read_classifier(folder: Path, attention: str) -> Classifier:
     if not (folder / CARD).is_file():
         raise ModelError(
             f"{folder}: no {CARD} there; is this a folder made by finetune or distill?"

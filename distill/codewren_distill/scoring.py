@@ -52,7 +52,10 @@ def _batch_logits(
         answer = classifier.model(**batch)
     logits: NDArray[np.float32] = answer.float().cpu().numpy()
     if not np.isfinite(logits).all():
-        raise ModelError("the model answers logits that are not numbers; its weights are damaged")
+        raise ModelError(
+            f"{classifier.name}: the answers are not numbers; its weights are damaged, make it "
+            "again or give another"
+        )
     return logits
 
 

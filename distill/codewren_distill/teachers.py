@@ -48,6 +48,7 @@ def load_teacher(name: str, task: Task, max_length: int, pooling: Pooling = "mea
     else:
         model = SequenceModel(_sequence_model(name, task, trained_head=True))
         teacher = _classifier(model, name, task, max_length)
+    teacher.name = name
     if teacher.task.labels != task.labels or teacher.task.kind != task.kind:
         raise ModelError(
             f"{name}: teaches {teacher.task.kind} {list(teacher.task.labels)}, the task is "

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from codewren_runtime.errors import DataError
+from codewren_runtime.errors import DataError, ModelError
 from codewren_runtime.text import normalise
 from codewren_runtime.tokenizer import CodeTokenizer
 from codewren_runtime.types import Example
@@ -49,6 +49,7 @@ class TransformersTokenizer:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.pad_id = int(tokenizer.pad_token_id)
+        self.embedded: int | None = None  # tokens that the model knows, once it is known
 
     @property
     def vocab_size(self) -> int:
@@ -65,7 +66,16 @@ class TransformersTokenizer:
 
     def _ids(self, *texts: str) -> list[int]:
         encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
-        return list(encoded["input_ids"])
+        return self.known(encoded["input_ids"])
+
+    def known(self, ids: Sequence[int]) -> list[int]:
+        """The same ids; ModelError where the model has no embedding of one."""
+        if self.embedded is not None and max(ids, default=0) >= self.embedded:
+            raise ModelError(
+                f"{self.tokenizer.name_or_path}: the tokenizer gives token {max(ids)}, the model "
+                f"knows {self.embedded}; put the tokenizer there that it was trained with"
+            )
+        return list(ids)
 
 
 class SiameseText:

@@ -18,6 +18,7 @@ from typing import Any
 from codewren_runtime.errors import OptionError
 
 __all__ = [
+    "ESCAPED",
     "TEMPORARY",
     "atomic_path",
     "canonical_json",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
+DEVICES = Path("/dev")
 TEMPORARY = ".*.????????.tmp"  # what a killed process may leave of `atomic_path`
 MAX_SMALL_BYTES = 100_000_000
 # Of a file name that is no UTF-8, halves of characters: \\udcff, which is JSON's own escape.
@@ -41,9 +43,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes the name, on failure it goes.
 
     Raises OptionError in one line where the folder cannot be made, or the file not be written:
-    a full disk, say, or a folder that has the name.
+    a full disk, say, or a folder that has the name; and for a device or a pipe, which a file would
+    take the place of, for good and for all.
     """
     try:
+        if _is_device(path):
+            raise OptionError(f"{path}: is a device or a pipe; give the name of a file")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
@@ -64,6 +69,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_device(path: Path) -> bool:
+    """Whether the name is no file's or folder's; `/dev/stdout` links to what may be a file."""
+    if path.absolute().parent == DEVICES:
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _umask() -> int:

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from codewren_runtime.errors import OptionError
 
 __all__ = [
+    "MAX_SEED",
     "MIN_LENGTH",
     "Architecture",
     "Example",
@@ -25,6 +26,7 @@ TaskKind = Literal["single", "pair", "embedding"]
 Normalisation = Literal["published", "structure", "words", "raw", "nameless"]
 
 MIN_LENGTH = 8
+MAX_SEED = 2**32 - 1  # which every library takes
 
 
 @dataclass(frozen=True, slots=True)

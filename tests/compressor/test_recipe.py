@@ -65,7 +65,11 @@ def test_a_recipe_is_read_whole(tmp_path: Path) -> None:
         ('train = "train.jsonl"', "", "train must be the path"),
         ('labels = ["a", "b"]', 'labels = ["a", "b", 3]', "label"),
         ("seed = 7", "seed = -1", "seed"),
+        ("seed = 7", f"seed = {2**32}", "4294967295"),
         ("seed = 7", "seed = ", "TOML"),
+        ('text = "code"', "unlabelled_rows = 0", "[data] unlabelled_rows must be at least 1"),
+        ('text = "code"', "train_rows = -5", "[data] train_rows must be at least 1, not -5"),
+        ('train = "train.jsonl"', 'train = "a\\u0000b"', "train must be the path"),
         ('text = "code"', "text = 5", "text"),
         ('text = "code"', 'text1 = "code"', "--text2"),
         ("[distill]", '[label]\nteachers = ["a"]\n[distill]', "either [teacher]"),
@@ -83,6 +87,12 @@ def test_a_wrong_recipe_is_one_line_that_names_the_file(
         load_recipe(path)
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_recipe_may_begin_with_a_mark_of_byte_order(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert load_recipe(path).seed == 7
 
 
 def test_a_recipe_without_a_teacher_says_where_answers_come_from(tmp_path: Path) -> None:

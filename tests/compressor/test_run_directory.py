@@ -12,7 +12,7 @@ import pytest
 from codewren.run_directory import Run, Step, read_marker
 from codewren.verbs.search import read_budget
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import write_json
+from codewren_runtime.files import atomic_path, write_json
 from codewren_runtime.types import Task
 
 
@@ -147,3 +147,12 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
     assert len(list(path.parent.iterdir())) == 1
     with Run(tmp_path).locked():
         assert not list(path.parent.iterdir())
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path(os.devnull), Path("/dev/stdout")):
+        with pytest.raises(OptionError, match="give the name of a file"), atomic_path(path):
+            pass
+    assert pipe.is_fifo()

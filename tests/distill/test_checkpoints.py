@@ -189,6 +189,9 @@ def test_an_adapter_is_merged_into_its_base(
     monkeypatch.setattr("codewren_distill.checkpoints.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'codewren\[peft\]'"):
         load_teacher(str(tmp_path / "adapter"), single_task, 32)
+    (tmp_path / "adapter" / "adapter_model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"without adapter_model\.safetensors"):
+        load_teacher(str(tmp_path / "adapter"), single_task, 32)
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     with pytest.raises(CodewrenError, match="names no base"):
         load_teacher(str(tmp_path / "adapter"), single_task, 32)
@@ -217,3 +220,35 @@ def test_a_teacher_that_disagrees_in_labels_is_refused(
     if len(names) == 2:  # names that are none of the task's tell nothing of their order
         load_teacher(name, Task("t", "single", ("no", "yes")), 32)
         load_teacher(name, Task("t", "single", tuple(names)), 32)
+
+
+def test_a_token_that_the_model_does_not_know_is_told(tokenizer_json: str, tmp_path: Path) -> None:
+    name = _checkpoint("roberta", tmp_path / "c", tokenizer_json)
+    config = transformers.AutoConfig.for_model("roberta", **COMMON | {"vocab_size": 100})
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path / "c")
+    teacher = load_teacher(name, Task("t", "single", ("a", "b")), 32)
+    with pytest.raises(ModelError, match=r"gives token \d+, the model knows 100; put"):
+        logits_of(teacher, [Example("int main(void) { return strlen(name); }")])
+    _tokenizer(tmp_path / "c", tokenizer_json, pad_token="<padding of another>")
+    with pytest.raises(ModelError, match="gives token"):
+        load_teacher(name, Task("t", "single", ("a", "b")), 32)
+
+
+@pytest.mark.parametrize("base", [".", "../other"])
+def test_an_adapter_of_an_adapter_is_refused(tmp_path: Path, base: str) -> None:
+    for folder, adapts in (("own", base), ("other", "../own")):
+        (tmp_path / folder).mkdir()
+        about = json.dumps({"base_model_name_or_path": adapts, "peft_type": "LORA"})
+        (tmp_path / folder / "adapter_config.json").write_text(about)
+    for read in (classifier_hash, lambda name: load_tokenizer(name, 32)):
+        with pytest.raises(ModelError, match="is an adapter too"):
+            read(str(tmp_path / "own"))
+
+
+def test_a_checkpoint_without_a_head_is_refused_in_one_line(
+    tokenizer_json: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = _checkpoint("roberta", tmp_path / "c", tokenizer_json)
+    with pytest.raises(ModelError, match="no trained classification head"):
+        load_teacher(name, Task("t", "single", ("a", "b")), 32)
+    assert not capfd.readouterr().err

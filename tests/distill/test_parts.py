@@ -118,7 +118,8 @@ def test_a_teacher_whose_logits_are_no_numbers_is_refused(
 ) -> None:
     with torch.no_grad():
         next(single.model.parameters()).fill_(float("nan"))
-    with pytest.raises(ModelError, match="not numbers"):
+    single.name = "runs/one"
+    with pytest.raises(ModelError, match="runs/one: the answers are not numbers"):
         label_examples(single, "t", single_examples, tmp_path / "soft.safetensors")
     assert not (tmp_path / "soft.safetensors").exists()
 

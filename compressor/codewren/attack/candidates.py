@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from codewren.data import Dataset
-from codewren.data.jsonl import raw_rows
+from codewren.data import Dataset, Fields
+from codewren.data.jsonl import raw_rows, raw_rows_of
+from codewren.data.problems import shown
 from codewren.rewriting import Code
 from codewren_runtime.errors import DataError
 
@@ -30,23 +31,35 @@ def accepted(code: Code, options: Mapping[str, Sequence[str]]) -> dict[str, list
     return {name: names for name, names in found.items() if names}
 
 
-def from_file(path: Path, data: Dataset, field: str) -> Source:
+def from_file(path: Path, data: Dataset, field: str, fields: Fields) -> Source:
     """Substitutes of JSON lines `{"idx": …, "substitutes": {name: [new, …]}}`, as ALERT's.
 
-    They belong to the row of the data with the same value of `field`. Raises DataError where
-    the file or that field cannot be used.
+    They belong to the row of the data, read as `fields` say, with the same value of `field`.
+    Raises DataError where the file or that field cannot be used.
     """
-    known = {_key(row, field, path): row.get("substitutes") for row in raw_rows(path).values()}
-    of_line = raw_rows(data.path, skip_bad_rows=True)
-    keys = [_key(of_line[line], field, data.path) for line in data.lines]
+    known = {
+        _key(row, field, path): _options(row, f"{path}:{line}")
+        for line, row in raw_rows(path).items()
+    }
+    keys = [_key(row, field, data.path) for row in raw_rows_of(data, fields)]
     if not any(key in known for key in keys):
         raise DataError(f"{path}: has no row for any row of {data.path}; name the id with --id")
 
     def source(row: int, code: Code) -> dict[str, list[str]]:
-        options = known.get(keys[row])
-        return accepted(code, options) if isinstance(options, dict) else {}
+        return accepted(code, known.get(keys[row], {}))
 
     return source
+
+
+def _options(row: Mapping[str, Any], place: str) -> dict[str, list[str]]:
+    """The substitutes of a row by the names they are for; none where it has none."""
+    found = row.get("substitutes") or {}
+    lists = found.values() if isinstance(found, dict) else [found]
+    for names in lists:
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            what = f"substitutes are {shown(found)}, not lists of names by name"
+            raise DataError(f"{place}: {what} — write them as {{name: [new, …]}}")
+    return dict(found)
 
 
 def _key(row: Mapping[str, Any], field: str, path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -34,6 +35,7 @@ from codewren.cli import (
     scan,
     search,
 )
+from codewren.cli.console import printable
 from codewren.ranks import is_first
 from codewren_runtime.errors import CodewrenError
 
@@ -86,8 +88,7 @@ def _run() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:  # what the system refuses is never a bug, wherever it does so
-        name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        _refuse(f"{name}{error.strerror or error}")
+        _refuse(_refused_by_system(error))
     except KeyboardInterrupt:  # before typer listens
         _stopped("interrupted", INTERRUPTED)
     except SystemExit as done:
@@ -98,6 +99,16 @@ def _run() -> None:
         if done.code == TERMINATED:
             _stopped("terminated", TERMINATED)
         raise
+
+
+def _refused_by_system(error: OSError) -> str:
+    """The error in words, with the file where Python knows it: of a write it never does."""
+    what = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {what}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"stdout or a file cannot be written: {what}; make room and run it again"
+    return what
 
 
 def _open_closed_streams() -> None:
@@ -146,7 +157,7 @@ def _refuse(message: str) -> NoReturn:
 
 def _end(line: str, status: int) -> NoReturn:
     with contextlib.suppress(OSError):  # where nobody hears it, the status says enough
-        sys.stderr.write(f"compress: {line}\n")
+        sys.stderr.write(f"compress: {printable(line)}\n")
     sys.exit(status)
 
 

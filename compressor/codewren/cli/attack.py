@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codewren.cli.console import Output
-from codewren.cli.data import DataFlags, check_kind, read
+from codewren.cli.data import DataFlags, check_kind, fields_of, read
 from codewren.cli.options import (
     LABEL,
     RUN,
@@ -95,14 +95,14 @@ def command(
     check_kind(flags, models[0], targets[0].task)
     with work.locked():
         examples = read(data, flags, work.reporter)
-        sources, candidates = _sources(examples, substitutes, row_id, mlm)
+        sources, candidates = _sources(examples, flags, substitutes, row_id, mlm)
         result = attack(work, targets, examples, sources, settings, candidates=candidates)
     if not output.result(result):
         _show(output, result)
 
 
 def _sources(
-    data: Dataset, substitutes: Path | None, row_id: str, mlm: Path | None
+    data: Dataset, flags: DataFlags, substitutes: Path | None, row_id: str, mlm: Path | None
 ) -> tuple[Sources, str]:
     """Where each model's substitutes come from, and a word for it that names its content."""
     from codewren.attack import from_file
@@ -111,8 +111,9 @@ def _sources(
     if substitutes is not None and mlm is not None:
         raise OptionError("attack: substitutes come from --substitutes or from --mlm, not both")
     if substitutes is not None:
-        source = from_file(substitutes, data, row_id)
-        return lambda _: source, f"{substitutes.name}, sha256 {file_sha256(substitutes)[:16]}"
+        source = from_file(substitutes, data, row_id, fields_of(flags))
+        digest = file_sha256(substitutes)[:16]
+        return lambda _: source, f"{substitutes.name}, sha256 {digest}, by {row_id}"
     if mlm is not None:
         from codewren.attack.masked import from_masked_model
 

@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-__all__ = ["Output"]
+__all__ = ["Output", "printable"]
 
 QUIET_SECONDS = 20.0
+
+
+def printable(text: str) -> str:
+    """Without what steers a terminal: file names and code are other people's.
+
+    Bytes of a file name that are no UTF-8 stay, for the stream to escape.
+    """
+    return "".join(
+        c if c.isprintable() or c in "\n\t" or "\ud800" <= c <= "\udfff" else "�" for c in text
+    )
 
 
 class RichReporter:
@@ -56,7 +66,7 @@ class RichReporter:
 
     def say(self, line: str) -> None:
         """One line, as it is."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.print(printable(line), markup=False, soft_wrap=True)
 
 
 class _RichBar:
@@ -82,7 +92,7 @@ class LineReporter:
 
     def say(self, line: str) -> None:
         """One line, as it is."""
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{printable(line)}\n")
         sys.stderr.flush()
 
 
@@ -145,12 +155,12 @@ class Output:
         for index, column in enumerate(columns):
             table.add_column(column, justify="left" if index == 0 or column in texts else "right")
         for row in rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         self._stdout().print(table)
 
     def line(self, text: str) -> None:
         """A line of the answer on stdout."""
-        self._stdout().print(text, markup=False, soft_wrap=True)
+        self._stdout().print(printable(text), markup=False, soft_wrap=True)
 
     def _stdout(self) -> Console:
         from rich.console import Console

@@ -28,8 +28,10 @@ def command(
     ] = None,
 ) -> None:
     """Serve an editor: diagnostics as functions change, over stdin and stdout."""
-    from codewren.lsp import CodeServer, Settings, log_to
+    from codewren.lsp import CodeServer, Settings, complain_in_lines, log_to
 
-    if log is not None:
+    if log is None:
+        complain_in_lines()
+    else:
         log_to(log)
     CodeServer(Settings(bundle=bundle, threshold=threshold)).serve()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from codewren.kept import kept_bundle
+from codewren_runtime.types import MAX_SEED
 
 if TYPE_CHECKING:
     from codewren.source import Language
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 RunOption = Annotated[Path, typer.Option("--run", help="The run directory.", metavar="DIR")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=MAX_SEED, help="Seed of everything random.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Do it again, even if nothing changed.")]
 
 DataOption = Annotated[

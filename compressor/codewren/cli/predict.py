@@ -26,7 +26,7 @@ def command(
     answers = predict_files(bundle, files)
     if not output.result(answers):
         for answer in answers:
-            names = "  ".join(answer["files"])
+            names = "  ".join(name.replace("\n", "�") for name in answer["files"])
             calibrated = ", calibrated" if answer["calibrated"] else ""
             probability = f"{100 * answer['probability']:.1f} %{calibrated}"
             output.line(f"{names}  {answer['label']}  {probability}")

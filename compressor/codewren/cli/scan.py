@@ -118,9 +118,9 @@ def _row(finding: Finding) -> tuple[str, ...]:
         for r in finding.reasons
     ]
     where, share = f"{shown(own.file)}:{own.start_line}", f"{100 * finding.probability:.1f}"
-    return tuple(map(_printable, (where, share, own.function, "\n".join(lines))))
+    return _flat(where), share, _flat(own.function), "\n".join(map(_flat, lines))
 
 
-def _printable(text: str) -> str:
-    """Without what steers a terminal: file names and code are other people's."""
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+def _flat(text: str) -> str:
+    """On one line; names of files may hold line ends."""
+    return text.replace("\n", "�")

@@ -18,7 +18,7 @@ from codewren.data.stream import Lines, open_lines
 from codewren_runtime.errors import DataError
 from codewren_runtime.files import sha256_of
 
-__all__ = ["raw_rows", "read_jsonl"]
+__all__ = ["raw_rows", "raw_rows_of", "read_jsonl"]
 
 # Fields that change no example: where the functions lie, and the rows' own ids.
 _NOT_CONTENT = ("functions", "id")
@@ -77,17 +77,27 @@ def read_jsonl(
     )
 
 
-def raw_rows(path: Path, *, skip_bad_rows: bool = False) -> dict[int, Row]:
-    """The objects of a file by their lines, all fields kept.
-
-    Raises DataError for lines that hold none, unless they are skipped.
-    """
+def raw_rows(path: Path) -> dict[int, Row]:
+    """The objects of a file by their lines, all fields kept; DataError for lines that hold none."""
     bad: list[BadRow] = []
     with open_lines(path) as lines:
         rows = dict(_good_rows(lines, bad))
-    if not skip_bad_rows:
-        refuse(bad)
+    refuse(bad)
     return rows
+
+
+def raw_rows_of(data: Dataset, fields: Fields) -> list[Row]:
+    """The objects that the examples of a data set came from, all fields kept.
+
+    The file is read again. Raises DataError where it cannot be, as a pipe, or was changed.
+    """
+    if not data.path.is_file():
+        raise DataError(f"{data.path}: must be read twice, which a pipe cannot — give a file")
+    with open_lines(data.path) as lines:
+        rows = dict(_good_rows(lines, [], row_parser(data.path, fields)))
+    if any(line not in rows for line in data.lines):
+        raise DataError(f"{data.path}: was changed while it was read — run the command again")
+    return [rows[line] for line in data.lines]
 
 
 def _good_rows(

@@ -30,6 +30,7 @@ __all__ = ["is_by_label", "read_by_label", "row_parser"]
 
 SEPARATOR = " <CODESPLIT> "
 TEXT = ".txt"
+LABEL = "target"  # the label's field where none is asked for
 
 Row = dict[str, Any]
 
@@ -59,7 +60,7 @@ def _pair(line: str, fields: Fields) -> Row:
     if fields.id1 is None or fields.id2 is None or len(parts) != 3:
         what = f"has {len(parts)} columns between tabs"
         raise Problem(what, "give two ids and a label, with --id1, --id2 and --functions")
-    return {fields.id1: parts[0], fields.id2: parts[1], fields.label or "": _label(parts[2])}
+    return {fields.label or LABEL: _label(parts[2]), fields.id1: parts[0], fields.id2: parts[1]}
 
 
 def _single(line: str, fields: Fields) -> Row:
@@ -67,7 +68,7 @@ def _single(line: str, fields: Fields) -> Row:
     if not separator:
         remedy = f"give JSON lines, or code{SEPARATOR}label"
         raise Problem(f"has no{SEPARATOR.rstrip()}", remedy)
-    return {fields.text: code.replace("\\n", "\n"), fields.label or "": _label(label)}
+    return {fields.label or LABEL: _label(label), fields.text: code.replace("\\n", "\n")}
 
 
 def _label(text: str) -> int | str:

@@ -9,8 +9,8 @@ from codewren_runtime.errors import MissingExtraError
 if find_spec("pygls") is None:
     raise MissingExtraError("lsp", "pygls")
 
-from codewren.lsp.logs import log_to
+from codewren.lsp.logs import complain_in_lines, log_to
 from codewren.lsp.server import CodeServer
 from codewren.lsp.settings import Settings
 
-__all__ = ["CodeServer", "Settings", "log_to"]
+__all__ = ["CodeServer", "Settings", "complain_in_lines", "log_to"]

@@ -7,7 +7,23 @@ from pathlib import Path
 
 from codewren_runtime.errors import OptionError
 
-__all__ = ["log_to"]
+__all__ = ["complain_in_lines", "log_to"]
+
+
+class _OneLine(logging.Formatter):
+    """What went wrong and of which kind; no traceback, which helps no user."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[0] if record.exc_info else None
+        kind = "" if error is None else f" ({error.__name__})"
+        return f"compress: {' '.join(record.getMessage().split())}{kind}"
+
+
+def complain_in_lines() -> None:
+    """Let what pygls complains of come to stderr in one line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    logging.getLogger("pygls").addHandler(handler)
 
 
 def log_to(path: Path) -> None:

@@ -187,7 +187,7 @@ def load_space(source: str | Path) -> SearchSpace:
 
 def _parse(data: bytes, where: str, stem: str) -> SearchSpace:
     try:
-        table = tomllib.loads(data.decode())
+        table = tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise OptionError(f"{where}: is not TOML ({error})") from error
     allowed = {"name", *GENES}

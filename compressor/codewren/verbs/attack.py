@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -92,7 +92,7 @@ def _outcomes(
     run: Run, target: Target, data: Dataset, sources: Sources, settings: AttackSettings, log: Path
 ) -> list[dict[str, Any]]:
     """One outcome for each row, from the log as far as that goes."""
-    outcomes = list(_logged(log))
+    outcomes = _logged(log)
     chosen = evenly(len(data.examples), settings.rows)
     begun, flipped = len(outcomes), 0
     source: Source | None = None
@@ -132,16 +132,33 @@ def _attacked(
     return {**base, "names": len(options), **asdict(outcome), "cpu_seconds": spent}
 
 
-def _logged(log: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a log; a line that was being written when the run was killed goes."""
+def _logged(log: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log, up to the first that is damaged.
+
+    What a killed run, or a machine that went down, left of the rest is taken off.
+    """
     if not log.is_file():
-        return
-    data = log.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        log.write_bytes(whole)
-    for line in whole.splitlines():
-        yield json.loads(line)
+        return []
+    data, found = log.read_bytes(), list[dict[str, Any]]()
+    whole = 0
+    for line in data.splitlines(keepends=True):
+        outcome = _outcome(line)
+        if outcome is None:
+            break
+        found.append(outcome)
+        whole += len(line)
+    if whole < len(data):
+        log.write_bytes(data[:whole])
+    return found
+
+
+def _outcome(line: bytes) -> dict[str, Any] | None:
+    """What a line of a log says; None for one that was not written to its end."""
+    try:
+        outcome = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return outcome if isinstance(outcome, dict) else None
 
 
 def _append(log: Path, outcome: Mapping[str, Any]) -> None:

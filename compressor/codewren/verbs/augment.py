@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from codewren.data import Dataset, Fields, evenly
 from codewren.data.folder import EXTENSIONS
-from codewren.data.jsonl import raw_rows
+from codewren.data.jsonl import raw_rows_of
 from codewren.data.rows import ORIGINAL
 from codewren.progress import Reporter
 from codewren.rewriting import name_pool, read_code, rewritten
 from codewren.source import Language
 from codewren.target import Target
-from codewren_runtime.files import atomic_path, file_sha256
+from codewren_runtime.files import ESCAPED, atomic_path, file_sha256
 from codewren_runtime.types import Example
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def augment(
             for row, example in enumerate(data.examples):
                 for kind, made in _made(row, example, pool, settings, opponent):
                     counts[kind] += 1
-                    line = _row(raw[data.lines[row]], fields, example, made)
-                    stream.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                    line = _row(raw[row], fields, example, made)
+                    stream.write(_encoded(line))
                 bar.advance(1, f"{counts['adversarial']} fooled" if opponent else "")
     return {"out": str(out), **counts, "sha256": file_sha256(out)}
 
@@ -124,15 +124,19 @@ def _fooling(
     return replace(example, text=code.renamed(outcome.renaming)) if outcome.flipped else None
 
 
-def _raw(data: Dataset, fields: Fields) -> dict[int, dict[str, Any]]:
-    """The rows as they are in the file, by line, without the fields that texts replace."""
+def _raw(data: Dataset, fields: Fields) -> list[dict[str, Any]]:
+    """The rows as they are in the file, without the fields that texts replace."""
     if data.path.is_dir() or data.path.suffix.lower() in EXTENSIONS:
-        return {line: {} for line in data.lines}
+        return [{} for _ in data.lines]
     ids = {fields.id1, fields.id2}
-    return {
-        line: {name: value for name, value in row.items() if name not in ids}
-        for line, row in raw_rows(data.path, skip_bad_rows=True).items()
-    }
+    return [
+        {name: value for name, value in row.items() if name not in ids}
+        for row in raw_rows_of(data, fields)
+    ]
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps(line, ensure_ascii=False).encode("utf-8", ESCAPED) + b"\n"
 
 
 def _row(raw: dict[str, Any], fields: Fields, example: Example, made: Example) -> dict[str, Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DistillSettings", "distill", "keep_samples"]
 
 SAMPLES = 256
+MAX_TEMPERATURE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ class DistillSettings:
     def __post_init__(self) -> None:
         if self.loss not in ("kl", "mse"):
             raise OptionError(f"loss is kl or mse, not {self.loss!r}")
-        if not 0 < self.temperature < inf:
-            raise OptionError(f"temperature must be above 0, not {self.temperature}")
+        if not 1 / MAX_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE:
+            raise OptionError(
+                f"temperature must be from {1 / MAX_TEMPERATURE:g} to {MAX_TEMPERATURE:,}, not "
+                f"{self.temperature}"
+            )
         if not 0 <= self.hard_weight <= 1:
             raise OptionError(f"hard_weight must be from 0 to 1, not {self.hard_weight}")
         if self.qat not in (None, *get_args(Precision)):

@@ -45,7 +45,8 @@ def evaluate(
         raise OptionError(f"{run.folder}: nothing to evaluate there; run finetune or label first")
     bundle = exported(run)
     marks = [run.path(f"{name}/metrics.json") for name in MODELS]
-    present = {mark.parent.name: file_sha256(mark) for mark in marks if mark.is_file()}
+    # All of a folder: weights that were changed, or trained anew and not finished, tell.
+    present = {mark.parent.name: file_sha256(mark.parent) for mark in marks if mark.is_file()}
     present["bundle"] = file_sha256(bundle) if bundle else ""
     inputs: dict[str, Any] = {
         "test": test.sha256,
@@ -58,7 +59,8 @@ def evaluate(
         _refuse_robust(robust=robust)
         inputs["soft_labels"] = _hash_of(run.path("soft_labels.json"))
     step = Step("evaluate", run.path("report.json"), inputs)
-    if done := run.finished(step):
+    whole = all(run.path(name).is_file() for name in ("report.md", "report.png"))
+    if whole and (done := run.finished(step)):
         return done
     of_kind = embedding_rows if task.kind == "embedding" else _rows
     quant = read_marker(run.path(EXPORT))["quant"] if bundle else ""

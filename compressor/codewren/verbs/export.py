@@ -30,7 +30,11 @@ def exported(run: Run) -> Path | None:
     bundle, marker = run.path(BUNDLE), run.path(EXPORT)
     if not (bundle.is_file() and marker.is_file()):
         return None
-    return bundle if read_marker(marker).get("sha256") == file_sha256(bundle) else None
+    try:
+        left = read_marker(marker)
+    except OptionError:  # as a step's: what cannot be read is not believed
+        return None
+    return bundle if left.get("sha256") == file_sha256(bundle) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ def export(
     budget = read_budget(run)
     if settings.size is not None:
         budget = replace(budget, size_bytes=parse_size(settings.size))
+    samples = _samples(folder / SAMPLES)
     quant = settings.quant or _trained_for(folder) or QUANT_OF_BITS[budget.bits]
     inputs = {
         "student": classifier_hash(str(folder)),
@@ -83,9 +88,10 @@ def export(
     bundle = run.path(BUNDLE)
     if exported(run) and (done := run.finished(step)):
         return done
-    step.marker.unlink(missing_ok=True)  # an older bundle is no longer the student's
+    if not _is_of(step, inputs["student"]):
+        step.marker.unlink(missing_ok=True)  # an older bundle is no longer the student's
     exportable = replace(
-        _student(run),
+        _student(run, samples),
         provenance=inputs,
         threshold=criterion,
         long_inputs=settings.long_inputs,
@@ -104,6 +110,15 @@ def export(
     return step.finish(asdict(report) | {"sha256": file_sha256(bundle)})
 
 
+def _is_of(step: Step, student: object) -> bool:
+    """Whether the last export was of this student: then it stands, should this one be refused."""
+    try:
+        left = read_marker(step.marker).get("inputs")
+    except OptionError:
+        return False
+    return isinstance(left, dict) and left.get("student") == student
+
+
 def _trained_for(student: Path) -> Quant | None:
     """The precision that distill rounded the weights to, if it did."""
     inputs = read_marker(student / "metrics.json").get("inputs", {})
@@ -111,15 +126,14 @@ def _trained_for(student: Path) -> Quant | None:
     return quant
 
 
-def _student(run: Run) -> Exportable:
-    """The run's student and the samples beside it."""
+def _student(run: Run, samples: list[Example]) -> Exportable:
+    """The run's student, to be checked on the samples."""
     from codewren_distill.classifier import load_classifier
     from codewren_distill.models import EmbeddingModel, SiameseModel
     from codewren_export import Exportable
 
     folder = run.path("student")
     student = load_classifier(folder, attention="eager")
-    lines = (folder / SAMPLES).read_text().splitlines()
     model = student.model
     head = model.head if isinstance(model, SiameseModel) else None
     embedding = isinstance(model, EmbeddingModel)
@@ -131,7 +145,22 @@ def _student(run: Run) -> Exportable:
         model=student.core,
         head=head,
         tokenizer_json=(folder / "tokenizer.json").read_text(encoding="utf-8"),
-        sample_texts=[Example(*json.loads(line)) for line in lines],
+        sample_texts=samples,
         pooling=pooling if head is None else head.pooling,
         ngrams=student.ngrams,
     )
+
+
+def _samples(path: Path) -> list[Example]:
+    """What distill kept of its data; OptionError in one line if it is not there, or damaged."""
+    try:
+        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        whole = all(isinstance(row, list) and len(row) in (1, 2) for row in rows)
+    except (OSError, ValueError):
+        whole = False
+    if not whole or not all(isinstance(text, str) for row in rows for text in row):
+        raise OptionError(
+            f"{path}: missing or damaged; the bundle is checked on these texts: run distill, or "
+            "import, with --force"
+        )
+    return [Example.of(row) for row in rows]

@@ -146,7 +146,7 @@ def _build(
 def read_shape(path: Path) -> Architecture:
     """An architecture from a JSON or TOML file, or from a search's `architecture.json`."""
     try:
-        text = read_small(path).decode("utf-8")
+        text = read_small(path).decode("utf-8-sig")
         data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (ValueError, RecursionError) as error:
         raise OptionError(f"{path}: cannot be read as an architecture ({error})") from error

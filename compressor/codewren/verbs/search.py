@@ -137,7 +137,10 @@ def read_architecture(run: Run) -> Architecture:
     shape = read_marker(path).get("architecture")
     if not isinstance(shape, dict):
         raise OptionError(f"{path}: holds no architecture; run search --force")
-    return Architecture.from_json(shape)
+    try:
+        return Architecture.from_json(shape)
+    except OptionError as error:
+        raise OptionError(f"{path}: {error}; run search --force") from error
 
 
 def read_budget(run: Run) -> Budget:

@@ -64,7 +64,7 @@ class DataFlowText:
             if edge.target in index and edge.source in index
         ]
         return (
-            tuple(made["input_ids"]),
+            tuple(self.tokenizer.known(made["input_ids"])),
             tuple(end for _, span in kept for end in span),
             tuple(end for edge in edges for end in edge),
         )

@@ -121,3 +121,35 @@ def test_what_cannot_be_is_said_in_one_line(
     with pytest.raises(CodewrenError, match=says) as raised:
         CliRunner().invoke(app, ["attack", *arguments], catch_exceptions=False)
     assert "\n" not in str(raised.value)
+
+
+def test_another_field_that_joins_the_substitutes_is_another_attack(
+    wren: Callable[[str], Path], labelled: Path, tmp_path: Path
+) -> None:
+    arguments = (wren("single"), "--data", labelled, "--substitutes", labelled)
+    first = attack(*arguments, run=tmp_path)
+    assert attack(*arguments, "--id", "target", run=tmp_path)["rows"] != first["rows"]
+
+
+@pytest.mark.parametrize("wrong", [5, [1], {"len": 5}, {"len": [1]}, {"len": "abc"}])
+def test_substitutes_that_are_no_names_name_the_line(
+    wren: Callable[[str], Path], labelled: Path, tmp_path: Path, wrong: Any
+) -> None:
+    path = tmp_path / "wrong.jsonl"
+    path.write_text('{"idx": 0}\n' + json.dumps({"idx": 7, "substitutes": wrong}) + "\n")
+    with pytest.raises(CodewrenError, match=r"wrong\.jsonl:2: .*new"):
+        attack(wren("single"), "--data", labelled, "--substitutes", path, run=tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"\0\0\0\n", b"5\n", b'{"line": 1\n'])
+def test_a_log_is_believed_up_to_its_first_damaged_line(
+    wren: Callable[[str], Path], labelled: Path, tmp_path: Path, damage: bytes
+) -> None:
+    arguments = (wren("single"), "--data", labelled, "--queries", "10")
+    whole = attack(*arguments, run=tmp_path)
+    log = tmp_path / "attack" / whole["rows"][0]["log"]
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join([*lines[:2], damage, *lines[3:]]))
+    (tmp_path / "attack.json").unlink()
+    again = attack(*arguments, run=tmp_path)
+    assert again["rows"][0]["queries"] == whole["rows"][0]["queries"]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,3 +137,40 @@ def test_copies_are_labelled_and_taught_by_what_the_teacher_says_of_the_original
     assert len(soft.logits) == 11
     originals = [type(example).of(example.taught) for example in examples]
     np.testing.assert_allclose(soft.matrix(examples), logits_of(teacher, originals), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "more"),
+    [
+        ("rows.txt", "int f(int a)\\n{\\n return a;\\n} <CODESPLIT> 3", ()),
+        ("ids.txt", "1\t1\t3", ("--id1", "id1", "--id2", "id2")),
+    ],
+)
+def test_lines_as_published_are_augmented_too(
+    tmp_path: Path, name: str, line: str, more: tuple[str, ...]
+) -> None:
+    data, out, functions = tmp_path / name, tmp_path / "out.jsonl", tmp_path / "functions.jsonl"
+    data.write_text(f"{line}\n")
+    functions.write_text(json.dumps({"id": 1, "code": "int f(int a)\n{\n return a;\n}"}) + "\n")
+    augment("--data", data, "--out", out, *more, *(("--functions", functions) if more else ()))
+    rows = rows_of(out)
+    assert rows
+    assert all(row["target"] == 3 for row in rows)
+    assert "int f" in rows[0].get("func", rows[0].get("text1"))
+
+
+def test_other_fields_may_hold_halves_of_characters(tmp_path: Path) -> None:
+    data, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    data.write_text('{"func": "int f(int a) { return a; }", "note": "\\ud800"}\n')
+    augment("--data", data, "--out", out)
+    assert {row["note"] for row in rows_of(out)} == {"\ud800"}
+
+
+def test_what_can_be_read_once_only_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=('{"func": "int f(int a);"}\n',))
+    writer.start()
+    with pytest.raises(DataError, match="pipe"):
+        augment("--data", pipe, "--out", tmp_path / "out.jsonl")
+    writer.join()

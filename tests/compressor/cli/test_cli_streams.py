@@ -81,3 +81,22 @@ def test_an_interrupt_before_the_verb_is_one_line(
         app.main()
     assert done.value.code == 130
     assert capsys.readouterr().err.startswith("compress: interrupted")
+
+
+def test_what_steers_a_terminal_is_not_printed(tmp_path: Path) -> None:
+    name = "a\x1b[31m\n\u202eb.c"
+    (tmp_path / name).write_text("int f(void);\n")
+    done = shell(tmp_path, "predict vulnerability-c a*b.c")
+    assert done.stdout.startswith("a�[31m��b.c  ")
+    assert shell(tmp_path, "predict a*b.c a*b.c").stderr.startswith("compress: a�[31m �b.c: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
+@pytest.mark.parametrize("more", ["", " --json"])
+def test_an_answer_that_does_not_fit_says_where(tmp_path: Path, more: str) -> None:
+    done = shell(tmp_path, f"predict vulnerability-c a.c{more} > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "compress: stdout or a file cannot be written: No space left on device; make room and run "
+        "it again"
+    ]
