@@ -6,7 +6,9 @@ Weights are safetensors, or a .bin of which nothing but tensors is read. A folde
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ __all__ = [
     "load_model",
     "load_pretrained",
     "load_tokenizer",
+    "unheard",
 ]
 
 ADAPTER = "adapter_config.json"
@@ -33,12 +36,7 @@ HINT = "folder with config.json and model.safetensors, or a hub name if a hub is
 
 
 def load_pretrained(kind: Any, name: str, **options: Any) -> Any:
-    """`kind.from_pretrained` without remote code; ModelError in one line.
-
-    What transformers says on the way (that a head is new, say) is no news, or the error's to say.
-    """
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    """`kind.from_pretrained` without remote code; ModelError in one line."""
     try:
         return kind.from_pretrained(name, trust_remote_code=False, **options)
     except Exception as error:  # a damaged folder fails in as many ways as transformers has
@@ -47,6 +45,15 @@ def load_pretrained(kind: Any, name: str, **options: Any) -> Any:
             f"{name}: not a model that transformers can load here ({first_line[:200]}); give a "
             f"{HINT}"
         ) from error
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Silence what transformers says of weights that are missing, where the caller refuses them."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
     finally:
         logging.set_verbosity(verbosity)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from codewren_distill.checkpoints import (
     load_encoder,
     load_model,
     load_tokenizer,
+    unheard,
 )
 from codewren_distill.classifier import CARD, Classifier, load_classifier, text_side
 from codewren_distill.data_flow import DataFlowText, GraphModel
@@ -113,7 +115,8 @@ def _sequence_model(name: str, task: Task, *, trained_head: bool) -> Any:
     # The base of an adapter knows nothing of its labels; a checkpoint is asked for its own.
     if trained_head and base_of(name) is None:
         labels = {}
-    model, missing = load_model(AutoModelForSequenceClassification, name, **labels)
+    with unheard() if trained_head else contextlib.nullcontext():
+        model, missing = load_model(AutoModelForSequenceClassification, name, **labels)
     if trained_head and missing:
         raise ModelError(f"{name}: has no trained classification head; run finetune on it first")
     if model.config.num_labels != len(task.labels):

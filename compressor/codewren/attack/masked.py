@@ -10,7 +10,7 @@ import torch
 
 from codewren.attack.candidates import Source, accepted
 from codewren.rewriting import Code
-from codewren_distill.checkpoints import load_pretrained
+from codewren_distill.checkpoints import load_model, load_pretrained, unheard
 from codewren_runtime.errors import ModelError
 
 __all__ = ["from_masked_model"]
@@ -29,7 +29,14 @@ def from_masked_model(path: Path) -> Source:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     tokenizer = load_pretrained(AutoTokenizer, str(path))
-    model = load_pretrained(AutoModelForMaskedLM, str(path)).eval()
+    with unheard():
+        model, missing = load_model(AutoModelForMaskedLM, str(path))
+    if missing:
+        raise ModelError(
+            f"{path}: has no trained head that fills masks ({min(missing)} is missing); give "
+            "a masked language model"
+        )
+    model.eval()
     if tokenizer.mask_token is None:
         raise ModelError(f"{path}: its tokenizer has no mask token; give a masked language model")
     return lambda _, code: accepted(

@@ -75,7 +75,12 @@ def test_pairs_are_renamed_in_their_first_text(
 
 
 def test_a_folder_and_a_masked_model_serve_too(labelled: Path, tmp_path: Path) -> None:
-    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
+    from transformers import (
+        PreTrainedTokenizerFast,
+        RobertaConfig,
+        RobertaForMaskedLM,
+        RobertaModel,
+    )
 
     from codewren_distill.classifier import save_classifier
     from codewren_distill.student import build_student
@@ -100,6 +105,9 @@ def test_a_folder_and_a_masked_model_serve_too(labelled: Path, tmp_path: Path) -
         report = attack(student_folder, *arguments, *more, run=run)["rows"][0]
         assert report["queries"] > FUNCTIONS or report["attackable"] == 0
         assert report["queries"] <= 12 * FUNCTIONS
+    RobertaModel(config).save_pretrained(tmp_path / "mlm")
+    with pytest.raises(CodewrenError, match="no trained head that fills masks"):
+        attack(student_folder, *arguments, "--mlm", tmp_path / "mlm", run=tmp_path / "run3")
 
 
 @pytest.mark.parametrize(
