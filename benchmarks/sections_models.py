@@ -86,6 +86,62 @@ def attack(data: Data) -> list[str]:
     ]
 
 
+def hardening(data: Data) -> list[str]:
+    """Attacks on students that learnt from attacks, and what that cost."""
+    rows = [
+        (name, f"{row['flipped']} of {row['right']}", _points(row["success"]),
+         *(_points(row[figure]) for figure in ("accuracy", "f1", "auc")), _points(row["cost"]))
+        for name, row in data["arms"].items()
+    ]  # fmt: skip
+    head = ("taught", "right answers that fall", "%", "accuracy, %", "F1", "AUC", "points lost")
+    return [
+        f"{data['rows']:,} training rows of Devign, {data['attacked']:,} of them attacked for "
+        f"adversarial ones, {data['seeds']} seeds; {data['functions']} test functions, at most "
+        f"{data['queries']} queries each; scores of all test rows, without an adversary.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def teachers(data: Data) -> list[str]:
+    """Teachers without a hub, and students of each of them."""
+    sets = ("valid", "test_public")
+    of_teachers = [
+        (name, *(f"{100 * row[part][figure]:.2f}" for part in sets for figure in ACCURACY_AUC),
+         f"{row['cpu_seconds']:,.0f} s" if "cpu_seconds" in row else "–")
+        for name, row in data["teachers"].items()
+    ]  # fmt: skip
+    of_students = [
+        (name, *(_points(row[part][figure]) for part in sets for figure in ACCURACY_AUC))
+        for name, row in data["students"].items()
+    ]
+    figures = ("valid, %", "AUC", "test_public, %", "AUC")
+    return [
+        f"{data['pairs']:,} pairs of BigCloneBench; teachers with one seed.",
+        "",
+        *table(("teacher", *figures, "CPU"), of_teachers),
+        "",
+        f"Students, one encoder of 128 hidden units and one layer, {data['seeds']} seeds:",
+        "",
+        *table(("student taught by", *figures), of_students),
+    ]
+
+
+def normalisation(data: Data) -> list[str]:
+    """Accuracy by the form of the text."""
+    forms = list(dict.fromkeys(form for found in data["tasks"].values() for form in found))
+    rows = [
+        (task, *(_points(found[form]) if form in found else "–" for form in forms))
+        for task, found in data["tasks"].items()
+    ]
+    return [
+        f"Accuracy of the int8 bundle, %, on rows that are no test rows; at most {data['rows']:,} "
+        "training rows.",
+        "",
+        *table(("task", *forms), rows),
+    ]
+
+
 def published(data: Data) -> list[str]:
     rows = [
         (task, f"{100 * row['reported']:.2f} %", f"{100 * row['original']:.2f} %",
@@ -174,12 +230,16 @@ def pretraining(data: Data) -> list[str]:
     ]
 
 
+ACCURACY_AUC = ("accuracy", "auc")
 MODELS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "quality": ("Quality beside the sceptics", "quality.py", quality),
     "published": ("The published students, imported", "published.py", published),
     "ablation": ("What each part of a recipe is worth", "ablation.py", ablation),
     "attack": ("Attacks by renaming", "attack.py BUNDLE…", attack),
     "pretraining": ("Pre-training, and a teacher's states", "pretraining.py", pretraining),
+    "hardening": ("Attacks fed back into distillation", "hardening.py", hardening),
+    "teachers": ("Teachers without a model hub", "teachers.py --minilm DIR", teachers),
+    "normalisation": ("In which form a text is read", "normalisation.py", normalisation),
     "long_inputs": ("Code beyond the window", "long_inputs.py", long_inputs),
     "search": ("Search against the certified optimum", "search.py", search),
     "proxies": ("Does a proxy predict quality?", "proxies.py", proxies),

@@ -56,6 +56,18 @@ def test_published_students_answer_as_they_did(shared: Path, tmp_path: Path) -> 
     assert "same label" in report(tmp_path)
 
 
+def test_attacks_are_fed_back_into_distillation(shared: Path, tmp_path: Path) -> None:
+    run("hardening.py", "--quick", "--runs", tmp_path / "runs", "--out", tmp_path)
+    arms = json.loads((tmp_path / "hardening.json").read_text())["arms"]
+    assert list(arms) == ["base", "copies", "adversarial", "both", "nameless"]
+    assert arms["base"]["cost"]["all"] == [0.0]
+    taught = {name: tmp_path / "runs" / "0" / f"taught {name}.jsonl" for name in list(arms)[1:4]}
+    rows = {name: path.read_text().splitlines() for name, path in taught.items()}
+    assert len(rows["both"]) == len(rows["copies"]) + len(rows["adversarial"]) - 200
+    assert any("rewritten_from" in json.loads(row) for row in rows["adversarial"])
+    assert "points lost" in report(tmp_path)
+
+
 def test_code_beyond_the_window_by_each_policy(shared: Path, tmp_path: Path) -> None:
     run("long_inputs.py", "--quick", "--out", tmp_path)
     models = json.loads((tmp_path / "long_inputs.json").read_text())["models"]
