@@ -13,7 +13,7 @@ same command afterwards, left in peace, must leave the bytes that an uninterrupt
 What each verb works on, and what is compared, are those of `attacks/kills.py`. File systems and
 networks want the superuser; without him those ways are not tried, and said not to be. Linux.
 
-Writes attacks/results/moments.json, beside the counts of ways that were not tried again; exit
+Writes attacks/results/moments.json, beside the counts that were not taken again; exit
 status 1 if anything went otherwise.
 """
 
@@ -213,7 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ways = given.way or tuple(WAYS)
         results = campaign(ways, stages, given.count, given.seed, Path(name))
     before = read_json(given.out)["ways"] if given.out.is_file() else {}
-    write_json(given.out, {"seed": given.seed, "ways": before | results})
+    merged = before | {way: before.get(way, {}) | verbs for way, verbs in results.items()}
+    write_json(given.out, {"seed": given.seed, "ways": merged})
     return int(any(found["bad"] for verbs in results.values() for found in verbs.values()))
 
 

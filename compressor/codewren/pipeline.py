@@ -20,7 +20,6 @@ from codewren.verbs.pretrain import pretrain
 from codewren.verbs.search import read_architecture, search_architecture
 from codewren_distill.settings import TrainingSettings
 from codewren_runtime.files import sha256_of
-from codewren_runtime.types import Task
 
 __all__ = ["run_recipe", "sample"]
 
@@ -41,7 +40,7 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
         fields = replace(fields, label=None)
     whole = _read(data.unlabelled, fields, labels if fields.label else None)
     unlabelled = sample(whole, data.unlabelled_rows, recipe.seed)
-    task = Task(recipe.task.name, recipe.task.kind, labels, recipe.task.normalisation)
+    task = train.task(recipe.task.name, recipe.task.kind, recipe.task.normalisation)
     run.set_task(task)
     with_ngrams = replace(recipe.search, ngrams=recipe.distill.fresh.ngrams)
     search_architecture(run, with_ngrams, task, train)

@@ -73,6 +73,8 @@ def build_student(
     tokenizer = CodeTokenizer(tokenizer_json, architecture.max_length, task.normalisation)
     if tokenizer.pad_id != PAD_ID:
         raise ModelError(f"tokenizer: <pad> has id {tokenizer.pad_id}, RoBERTa needs {PAD_ID}")
+    if task.kind != "pair" and fresh.pair_head != "difference":
+        raise OptionError(f"pair_head is for pairs; leave it out of this {task.kind} task")
     config = student_config(architecture, task, fresh.dropout)
     torch.manual_seed(seed)
     if task.kind == "single":

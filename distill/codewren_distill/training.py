@@ -219,10 +219,11 @@ class _Trainer:
     def _require_finite(self, name: str, value: Tensor) -> None:
         """ModelError before a step that would spoil the weights, and the state of a resume."""
         if not torch.isfinite(value):
+            causes = f"lower the learning rate (now {self.settings.learning_rate:g})"
+            if not self.position.step:
+                causes = "the weights that training starts from, or the soft labels, are damaged"
             raise ModelError(
-                f"training: the {name} is {value.item()} at step {self.position.step + 1}; lower "
-                f"the learning rate (now {self.settings.learning_rate:g}), or look at the soft "
-                "labels"
+                f"training: the {name} is {value.item()} at step {self.position.step + 1}; {causes}"
             )
 
     def _collate(self, part: list[tuple[Encoded, Tensor]]) -> tuple[Batch, Tensor]:

@@ -127,7 +127,7 @@ def command(
     from codewren.run_directory import Run
     from codewren.verbs.finetune import ModelSource, finetune, read_shape
     from codewren_distill.settings import FreshStudent, Supervision
-    from codewren_runtime.types import Task, TaskKind
+    from codewren_runtime.types import TaskKind
 
     output = Output(json=json, quiet=quiet)
     shape = read_shape(architecture) if architecture is not None else None
@@ -165,7 +165,7 @@ def command(
     with work.locked(together=True):
         examples = read(data, flags, work.reporter)
         kind: TaskKind = "embedding" if embedding else "pair" if flags.pair else "single"
-        task = Task(name, kind, examples.labels, normalisation)
+        task = examples.task(name, kind, normalisation)
         of_task = replace(flags, labels=examples.labels)
         held_out = read(valid, of_task, work.reporter) if valid is not None else None
         result = finetune(

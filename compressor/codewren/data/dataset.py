@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codewren.data.problems import BadRow
-from codewren_runtime.types import Example
+from codewren_runtime.errors import DataError
+from codewren_runtime.types import Example, Normalisation, Task, TaskKind
 
 __all__ = ["Dataset", "evenly"]
 
@@ -30,6 +31,15 @@ class Dataset:
     labels: tuple[str, ...] = ()
     bad_rows: tuple[BadRow, ...] = ()
     ids: tuple[str, ...] = ()
+
+    def task(self, name: str, kind: TaskKind, normalisation: Normalisation) -> Task:
+        """The task of these labels; DataError where all rows have the same one."""
+        if kind != "embedding" and len(self.labels) < 2:
+            raise DataError(
+                f"{self.path}: all rows have the label {', '.join(self.labels)} — give rows of at "
+                "least two labels, or name all of them with --labels"
+            )
+        return Task(name, kind, self.labels, normalisation)
 
 
 def evenly(count: int, wanted: int | None) -> list[int]:

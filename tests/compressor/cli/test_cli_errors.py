@@ -206,3 +206,18 @@ def test_bench_looks_before_it_measures(tmp_path: Path) -> None:
     line = refused("bench", "no-model", "--data", "d.jsonl", "--out", "new", cwd=tmp_path)
     assert "no-model: no such file" in line
     assert not (tmp_path / "new").exists()
+
+
+def test_what_no_model_can_learn_is_told_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_bytes(_jsonl([row | {"target": 0} for row in ROWS]))
+    (tmp_path / "two.jsonl").write_bytes(_jsonl(ROWS))
+    (tmp_path / "a.json").write_text(
+        '{"vocab_size": 300, "hidden_size": 16, "num_layers": 1, "num_heads": 2,'
+        ' "intermediate_size": 16, "max_length": 32}'
+    )
+    tune = ("finetune", "--architecture", "a.json", "--data")
+    line = refused(*tune, "one.jsonl", cwd=tmp_path)
+    assert "one.jsonl: all rows have the label 0" in line
+    assert "--labels" in line
+    line = refused(*tune, "two.jsonl", "--pair-head", "shared", cwd=tmp_path)
+    assert "pair_head is for pairs" in line
