@@ -68,7 +68,8 @@ SCORES = ("accuracy", "auc", "student_accuracy", "student_auc")
 def base_recipe(folder: Path, seed: int, *, quick: bool) -> Recipe:
     """The base of a seed: its data, its space and its teacher lie in `folder`.
 
-    The recipe of the kept model, smaller, and with the defaults of codewren where arms differ.
+    The recipe of the kept model, smaller; where arms differ, what codewren had for defaults before
+    the arms were compared.
     """
     recipe = load_recipe(RECIPE)
     data = replace(

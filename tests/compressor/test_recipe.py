@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,11 +137,15 @@ def test_the_recipes_teach_with_a_tiny_checkpoint_in_place_of_the_hubs(
 ) -> None:
     from codewren.data import Fields, read_examples
     from codewren.run_directory import Run
+    from codewren.verbs.distill import distill
     from codewren.verbs.finetune import finetune
     from codewren.verbs.label import label
+    from codewren.verbs.search import search_architecture
     from codewren_runtime.types import Task
 
-    text = (Path(__file__).resolve().parents[2] / "recipes" / f"{name}.toml").read_text()
+    recipes = Path(__file__).resolve().parents[2] / "recipes"
+    shutil.copy(recipes / "c-functions.toml", tmp_path)
+    text = (recipes / f"{name}.toml").read_text()
     (tmp_path / "r.toml").write_text(text.replace(f"microsoft/{name}-base", "tiny"))
     rows = [{"func": f"int f(int a) {{ a += {i}; return a; }}", "target": i % 2} for i in range(40)]
     (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -156,7 +162,10 @@ def test_the_recipes_teach_with_a_tiny_checkpoint_in_place_of_the_hubs(
     assert 1 <= len(made["valid_losses"]) <= 5
     card = json.loads((tmp_path / "run" / "teacher" / "classifier.json").read_text())
     assert card.get("data_flow") == recipe.teacher.data_flow
+    search_architecture(run, recipe.search, task)
     assert label(run, data, task, recipe.label)["examples"] == 40
+    student = distill(run, data, recipe.distill, replace(recipe.training, epochs=1))
+    assert (student["teacher_layers"] is not None) == (name == "codebert")
     assert (
         finetune(run, data, task, recipe.teacher, training, supervision=recipe.supervision) == made
     )

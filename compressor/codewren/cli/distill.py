@@ -55,7 +55,7 @@ def command(
     loss: Annotated[
         Literal["kl", "mse"], typer.Option(help="KL at a temperature, or squared logit error.")
     ] = "kl",
-    temperature: Annotated[float, typer.Option(help="Softens both sides of the KL.")] = 4.0,
+    temperature: Annotated[float, typer.Option(help="Softens both sides of the KL.")] = 1.0,
     hard_weight: Annotated[
         float, typer.Option(help="Share of the loss that the rows' own labels have, 0 to 1.")
     ] = 0.0,

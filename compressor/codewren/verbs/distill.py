@@ -36,7 +36,7 @@ MAX_TEMPERATURE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class DistillSettings:
-    """The loss of distillation; the published recipe is KL at temperature 10.
+    """The loss of distillation; the published recipe is KL at temperature 10, which lost here.
 
     `hard_weight` is the share of the loss that the rows' own labels have. `qat` is the precision
     that the student's weights are trained for (`codewren_distill.qat`). `hidden_weight` and
@@ -45,7 +45,7 @@ class DistillSettings:
     """
 
     loss: Literal["kl", "mse"] = "kl"
-    temperature: float = 4.0
+    temperature: float = 1.0
     hard_weight: float = 0.0
     fresh: FreshStudent = field(default_factory=FreshStudent)
     qat: Precision | None = None
