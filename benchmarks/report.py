@@ -1,4 +1,4 @@
-"""Write benchmarks/REPORT.md from the JSON files under benchmarks/results.
+"""Write benchmarks/REPORT.md from the JSON files of the benchmarks, and of the attacks.
 
     python benchmarks/report.py [--results FOLDER] [--out FILE]
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import read_json, write_bytes
+from sections_attacks import ATTACKS
 from sections_models import MODELS
 from sections_runtime import RUNTIME
 from tables import table
@@ -24,7 +25,7 @@ Data = Mapping[str, Any]
 
 HEAD = """# Benchmarks
 
-Each figure comes from a file under `results/`, and each file from the command beside it. Where the
+Each figure comes from a JSON file, and each file from the command beside it. Where the
 machine was not idle (its load stands with the figures) timings are provisional: compare CPU time,
 and ratios, whose two sides were measured in turn. `make bench` takes less than 20 minutes of two
 cores, with smaller counts than some scripts take by themselves, and writes this page anew; what
@@ -135,7 +136,8 @@ OURS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
 
 
 def section(results: Path, name: str, title: str, script: str, write: Any) -> list[str]:
-    lines = [f"## {title}", "", f"`python benchmarks/{script}` → `results/{name}.json`", ""]
+    folder = "attacks" if name in ATTACKS else "benchmarks"
+    lines = [f"## {title}", "", f"`python {folder}/{script}` → `{folder}/results/{name}.json`", ""]
     try:
         data = read_json(results / f"{name}.json")
     except OptionError:
@@ -154,6 +156,8 @@ def main() -> None:
         lines += section(given.results, name, title, script, write)
         if name == "latency":
             lines += section(given.results, name, "Where a peer wins", script, peer_wins)
+    for name, (title, script, write) in ATTACKS.items():
+        lines += section(HERE.parent / "attacks" / "results", name, title, script, write)
     write_bytes(given.out, ("\n".join(lines).rstrip() + "\n").encode())
 
 

@@ -111,7 +111,9 @@ def soak(data: Data) -> list[str]:
     return [
         f"{data['predictions']:,} predictions of mixed lengths on {data['threads']} thread: "
         f"resident memory {memory[0]:.1f} MB after the first hundredth, "
-        f"{memory[-1]:.1f} MB at the end, growth {100 * data['growth']:.2f} %."
+        f"{memory[-1]:.1f} MB at the end, growth {100 * data['growth']:.2f} %. "
+        f"{data['answers_compared']:,} answers given again at the end: "
+        f"{data['times_that_answers_changed']:,} had changed."
     ]
 
 
