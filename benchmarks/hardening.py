@@ -41,6 +41,7 @@ from codewren.run_directory import Run
 from codewren.target import open_target
 from codewren.verbs.augment import AugmentSettings, Opponent, augment
 from codewren.verbs.export import BUNDLE
+from codewren_runtime.errors import GateError
 from codewren_runtime.files import write_bytes, write_json
 from tables import over_seeds
 
@@ -90,14 +91,22 @@ class Seed:
         return made | {"nameless": self._bundle("nameless", self.recipe(NAMELESS))}
 
     def _bundle(self, arm: str, recipe: Recipe, start: Path | None = None) -> Path:
-        """An arm's bundle; what it has in common with the run `start` is not made again."""
+        """An arm's bundle; what it has in common with the run `start` is not made again.
+
+        One that fails a gate of export is attacked as it is: a line says so.
+        """
         folder = self.folder / arm
         if start is not None and not folder.exists():
             shutil.copytree(start, folder)
         run = Run(folder, self.reporter)
+        made = BUNDLE
         with run.locked():
-            run_recipe(run, recipe)
-        return Path(shutil.copy(run.path(BUNDLE), run.path(f"{arm}.wren")))
+            try:
+                run_recipe(run, recipe)
+            except GateError as error:
+                print(error)
+                made = f"{BUNDLE}.failed"
+        return Path(shutil.copy(run.path(made), run.path(f"{arm}.wren")))
 
     def _made(self, name: str, make: Rows) -> Path:
         path = self.folder / name
