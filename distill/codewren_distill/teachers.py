@@ -22,9 +22,9 @@ from codewren_distill.classifier import CARD, Classifier, load_classifier, text_
 from codewren_distill.data_flow import DataFlowText, GraphModel
 from codewren_distill.data_flow.model import graph_window
 from codewren_distill.models import EmbeddingModel, PooledModel, SequenceModel, SiameseModel
-from codewren_distill.pair_heads import PairHead, Pooling
+from codewren_distill.pair_heads import PAIR_HEADS, PairHead, Pooling
 from codewren_distill.text_side import SiameseText
-from codewren_runtime.errors import ModelError
+from codewren_runtime.errors import ModelError, OptionError
 from codewren_runtime.files import file_sha256, sha256_of
 from codewren_runtime.types import Task
 
@@ -66,12 +66,18 @@ def new_from_checkpoint(
     pair_encoding: PairEncoding,
     seed: int,
     data_flow: str | None = None,
+    pair_head: str = "difference",
 ) -> Classifier:
     """A pre-trained encoder with a fresh head, to be fine-tuned on the task.
 
     With `data_flow`, a language, it reads the text's data flow too, as GraphCodeBERT does.
+    `pair_head`, one of `PAIR_HEADS`, is that of pairs whose texts are read each alone.
     """
     torch.manual_seed(seed)
+    if pair_head != PairHead.kind and (task.kind != "pair" or pair_encoding == "cross"):
+        raise OptionError(
+            f"the pair head {pair_head} is for pairs whose texts are read each alone; leave it out"
+        )
     if task.kind == "embedding":
         return _embedding(name, task, max_length, "mean")
     if data_flow is not None:
@@ -84,7 +90,7 @@ def new_from_checkpoint(
         model = SequenceModel(_sequence_model(name, task, trained_head=False))
         return _classifier(model, name, task, max_length)
     encoder = load_encoder(name)
-    head = PairHead(int(encoder.config.hidden_size), len(task.labels))
+    head = PAIR_HEADS[pair_head](int(encoder.config.hidden_size), len(task.labels))
     tokenizer = load_tokenizer(name, _window(encoder.config, max_length))
     text = SiameseText(tokenizer, pairs=True)
     return Classifier(SiameseModel(encoder, head), text, task, tokenizer.max_length)

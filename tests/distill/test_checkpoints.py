@@ -13,12 +13,15 @@ import torch
 import transformers
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
+from codewren.verbs.finetune import ModelSource
 from codewren_distill.checkpoints import load_tokenizer
 from codewren_distill.classifier import Classifier, load_classifier
 from codewren_distill.labelling import label_examples
 from codewren_distill.memory import texts_of
+from codewren_distill.models import SiameseModel
+from codewren_distill.pair_heads import SharedHead
 from codewren_distill.scoring import logits_of
-from codewren_distill.settings import Supervision, TrainingSettings
+from codewren_distill.settings import FreshStudent, Supervision, TrainingSettings
 from codewren_distill.states import record_states
 from codewren_distill.teachers import classifier_hash, load_teacher, new_from_checkpoint
 from codewren_distill.text_side import CrossText
@@ -100,6 +103,24 @@ def test_every_architecture_goes_through_finetune_and_label(
     _through(name, single_task, "siamese", single_examples[:40], tmp_path / "single")
     for encoding in ("siamese", "cross"):
         _through(name, pair_task, encoding, pair_examples[40:80], tmp_path / encoding)
+
+
+def test_a_checkpoint_has_the_pair_head_that_is_asked_for(
+    roberta: Path, single_task: Task, pair_task: Task, pair_examples: list[Example], tmp_path: Path
+) -> None:
+    name, rows = str(roberta), pair_examples[:40]
+    model = new_from_checkpoint(name, pair_task, 32, "siamese", 0, pair_head="shared")
+    finetune(model, rows, ONCE, tmp_path / "made", identity="a")
+    loaded = load_teacher(str(tmp_path / "made"), pair_task, 32)
+    assert isinstance(loaded.model, SiameseModel)
+    assert isinstance(loaded.model.head, SharedHead)
+    assert logits_of(loaded, rows) == pytest.approx(logits_of(model, rows), abs=1e-5)
+    for task, encoding in ((single_task, "siamese"), (pair_task, "cross")):
+        with pytest.raises(OptionError, match="pair head shared"):
+            new_from_checkpoint(name, task, 32, encoding, 0, pair_head="shared")  # type: ignore[arg-type]
+    for fresh in (FreshStudent(ngrams=64), FreshStudent(embeddings="cooccurrence")):
+        with pytest.raises(OptionError, match="for an architecture"):
+            ModelSource(checkpoint=name, fresh=fresh)
 
 
 @pytest.fixture

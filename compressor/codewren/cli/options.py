@@ -107,7 +107,7 @@ MemoryOption = Annotated[
 ]
 PairHeadOption = Annotated[
     Literal["difference", "shared"],
-    typer.Option("--pair-head", help="A new student's head for pairs."),
+    typer.Option("--pair-head", help="A new student's, or a checkpoint's, head for pairs."),
 ]
 EmbeddingsOption = Annotated[
     Literal["random", "cooccurrence"],

@@ -49,6 +49,11 @@ class ModelSource:
             raise OptionError(f"pair_encoding is siamese or cross, not {self.pair_encoding!r}")
         if self.data_flow is not None and self.checkpoint is None:
             raise OptionError("data_flow is for a checkpoint; leave it out or name one")
+        random = self.fresh.embeddings == "random"
+        if self.checkpoint is not None and (self.fresh.ngrams or not random):
+            raise OptionError(
+                "ngrams and embeddings are for an architecture; a checkpoint has its own tokens"
+            )
 
 
 def finetune(
@@ -137,8 +142,9 @@ def _build(
         if source.data_flow is not None and task.kind == "pair":
             raise OptionError("data_flow is for single texts; leave it out for pairs")
         return new_from_checkpoint(
-            source.checkpoint, task, source.max_length, source.pair_encoding, seed, source.data_flow
-        )
+            source.checkpoint, task, source.max_length, source.pair_encoding, seed,
+            source.data_flow, source.fresh.pair_head,
+        )  # fmt: skip
     assert source.architecture is not None  # ModelSource has seen to it
     return fresh_student(source.architecture, task, data, source.fresh, seed, pretrained)
 
