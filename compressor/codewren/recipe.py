@@ -32,7 +32,7 @@ class TaskRecipe:
     name: str = "task"
     kind: TaskKind = "single"
     labels: tuple[str, ...] | None = None
-    normalisation: Normalisation = "structure"
+    normalisation: Normalisation = "raw"
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class Task:
     name: str
     kind: TaskKind
     labels: tuple[str, ...]
-    normalisation: Normalisation = "structure"
+    normalisation: Normalisation = "raw"
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(TaskKind):

@@ -78,7 +78,7 @@ def command(
         Literal["teacher", "control"], typer.Option(help="Folder of the run to train into.")
     ] = "teacher",
     name: Annotated[str, typer.Option(help="Name of the task.")] = "task",
-    normalisation: NormalisationOption = "structure",
+    normalisation: NormalisationOption = "raw",
     valid: Annotated[
         Path | None,
         typer.Option(help="Labelled rows for early stopping, as in --data.", metavar="PATH"),

@@ -38,7 +38,7 @@ from codewren.cli.options import (
 def command(
     data: DataOption,
     run: RunOption = RUN,
-    normalisation: NormalisationOption = "structure",
+    normalisation: NormalisationOption = "raw",
     mask_share: Annotated[float, typer.Option(help="Share of the tokens that are hidden.")] = 0.15,
     valid_share: Annotated[
         float, typer.Option(help="Share of the texts that are held out to measure on.")

@@ -60,7 +60,7 @@ def run_demo(run: Run, *, smallest: bool, seed: int) -> dict[str, Any]:
 def demo_recipe(folder: Path, *, smallest: bool, seed: int) -> Recipe:
     """The recipe of the demo: a small teacher, trained from scratch on the labelled third."""
     recipe = Recipe(
-        task=TaskRecipe("python-clones", "pair", ("different", "clone")),
+        task=TaskRecipe("python-clones", "pair", ("different", "clone"), "structure"),
         data=DataRecipe(
             train=folder / "labelled.jsonl",
             unlabelled=folder / "unlabelled.jsonl",
