@@ -112,7 +112,9 @@ class Seed:
         path = self.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         if not path.is_file():
-            make(path)
+            part = path.with_name(f"part of {name}")
+            make(part)
+            part.rename(path)
         return path
 
     def _sample(self, out: Path) -> None:
@@ -127,7 +129,7 @@ class Seed:
         keep_rewritten(out)
 
     def _adversarial(self, out: Path, base: Path) -> None:
-        """Of the first rows, what fools the base model; they were drawn in no order."""
+        """Of the first rows, in the order of the file, what fools the base model."""
         data = read_examples(self.train, Fields(), None, require_label=False)
         data = replace(data, examples=data.examples[: self.attacked])
         opponent = Opponent(open_target(base), from_embeddings(base), QUERIES)
