@@ -59,12 +59,12 @@ def _taught(run: Run, data: Dataset, *, states: bool = False) -> None:
 def test_a_student_starts_from_what_the_run_has_pretrained(data: Dataset, run: Run) -> None:
     texts = tuple(Example(example.text.replace("x", "yz")) for example in data.examples)
     other = replace(data, examples=texts, sha256="other texts")
-    made = pretrain(run, other, "structure", PretrainSettings(token_types=True), QUICK)
+    made = pretrain(run, other, "raw", PretrainSettings(token_types=True), QUICK)
     assert (made["texts"], made["held_out"]) == (38, 2)
     assert 0 <= made["accuracy"] <= 1
     assert 0 <= made["kind_accuracy"] <= 1
     assert not run.path("pretrained/training_state").exists()
-    assert pretrain(run, other, "structure", PretrainSettings(token_types=True), QUICK) == made
+    assert pretrain(run, other, "raw", PretrainSettings(token_types=True), QUICK) == made
     _taught(run, data)
     student = distill(run, data, DistillSettings(), QUICK)
     assert student["pretrained"]
@@ -81,11 +81,11 @@ def test_a_student_starts_from_what_the_run_has_pretrained(data: Dataset, run: R
 def test_a_pretrained_encoder_that_does_not_fit_is_refused(data: Dataset, run: Run) -> None:
     pretrain(run, data, "words", PretrainSettings(), QUICK)
     _taught(run, data)
-    with pytest.raises(OptionError, match="words text, the task is on structure"):
+    with pytest.raises(OptionError, match="words text, the task is on raw"):
         distill(run, data, DistillSettings(), QUICK)
-    with pytest.raises(OptionError, match="--normalisation structure"):
+    with pytest.raises(OptionError, match="--normalisation raw"):
         pretrain(run, data, "words", PretrainSettings(), QUICK)
-    pretrain(run, data, "structure", PretrainSettings(), QUICK)
+    pretrain(run, data, "raw", PretrainSettings(), QUICK)
     weights = run.path("pretrained/model.safetensors")
     weights.write_bytes(weights.read_bytes() + b" ")
     with pytest.raises(OptionError, match="was changed"):
