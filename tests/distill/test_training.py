@@ -221,7 +221,7 @@ def test_a_loss_that_is_no_number_ends_in_one_line(
 ) -> None:
     with torch.no_grad():
         next(single.model.parameters()).fill_(float("nan"))
-    with pytest.raises(ModelError, match="learning rate"):
+    with pytest.raises(ModelError, match="at step 1; the weights that training starts"):
         finetune(single, single_examples, SETTINGS, tmp_path, identity="a")
     with pytest.raises(ModelError, match="not numbers"):
         logits_of(single, single_examples)
