@@ -111,7 +111,7 @@ def test_an_adapter_runs_no_pickle_and_is_not_looked_for_on_a_hub(
     with pytest.raises(ModelError, match="an adapter that does not fit its base"):
         load_model(transformers.AutoModel, "owner/adapter")
     assert not mark.exists()
-    assert asked in ([], [str(adapter)])  # which is no name that a hub knows
+    assert asked == []  # nothing that is there is looked for elsewhere
 
 
 PICKLES = {"_pickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "pickle", "shelve"}
