@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,8 @@ from typing import Any
 from codewren.progress import Reporter, Silent
 from codewren.ranks import is_first, refuse_several, taking_part
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import TEMPORARY, read_json, sha256_of, write_json
+from codewren_runtime.files import read_json, sha256_of, write_json
+from codewren_runtime.temporary import TEMPORARY, lock_handle, remove
 from codewren_runtime.types import Task
 
 __all__ = ["Run", "Step", "read_marker"]
@@ -126,8 +126,8 @@ class Run:
                 f"{self.folder}: cannot write there ({error.strerror}); choose another with --run"
             ) from error
         try:
-            for unfinished in self.folder.rglob(TEMPORARY):
-                unfinished.unlink(missing_ok=True)
+            for unfinished in list(self.folder.rglob(TEMPORARY)):
+                remove(unfinished)
             yield
         finally:
             with contextlib.suppress(OSError):  # Windows keeps what is open, and no harm is done
@@ -164,7 +164,7 @@ def _locked(lock: Path) -> int:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT)
             opened.callback(os.close, handle)
             try:
-                _lock_handle(handle)
+                lock_handle(handle)
             except OSError:
                 break
             if os.path.samestat(os.fstat(handle), lock.stat()):
@@ -173,16 +173,3 @@ def _locked(lock: Path) -> int:
     raise OptionError(
         f"{lock.parent}: another compress is at work there; wait for it or use another --run"
     )
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock_handle(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock_handle(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

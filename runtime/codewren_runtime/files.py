@@ -10,16 +10,15 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from codewren_runtime.errors import OptionError
+from codewren_runtime.temporary import temporary_beside
 
 __all__ = [
     "ESCAPED",
-    "TEMPORARY",
     "atomic_path",
     "canonical_json",
     "file_sha256",
@@ -32,7 +31,6 @@ __all__ = [
 
 SCHEMA = 1
 DEVICES = Path("/dev")
-TEMPORARY = ".*.????????.tmp"  # what a killed process may leave of `atomic_path`
 MAX_SMALL_BYTES = 100_000_000
 # Of a file name that is no UTF-8, halves of characters: \\udcff, which is JSON's own escape.
 ESCAPED = "backslashreplace"
@@ -46,29 +44,27 @@ def atomic_path(path: Path) -> Iterator[Path]:
     a full disk, say, or a folder that has the name; and for a device or a pipe, which a file would
     take the place of, for good and for all.
     """
-    try:
-        if _is_device(path):
-            raise OptionError(f"{path}: is a device or a pipe; give the name of a file")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    except OSError as error:
-        raise OptionError(
-            f"{path}: cannot write there ({error.strerror}); choose another folder"
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OptionError(
-            f"{path}: cannot be written ({error.strerror or error}); what was there before stays"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            if _is_device(path):
+                raise OptionError(f"{path}: is a device or a pipe; give the name of a file")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = stack.enter_context(temporary_beside(path))
+        except OSError as error:
+            raise OptionError(
+                f"{path}: cannot write there ({error.strerror}); choose another folder"
+            ) from error
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise OptionError(
+                f"{path}: cannot be written ({error.strerror or error}); what was there before "
+                "stays"
+            ) from error
 
 
 def _is_device(path: Path) -> bool:

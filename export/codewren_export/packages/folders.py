@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from codewren_runtime.errors import OptionError
+from codewren_runtime.temporary import temporary_beside
 
 __all__ = ["new_folder", "template", "write_files"]
 
@@ -23,23 +22,22 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OptionError(f"{path}: is in the way; choose another --out")
-    try:
-        if path.is_dir() and any(path.iterdir()):
-            raise OptionError(f"{path}: is not empty; choose another --out, or empty it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    except OSError as error:
-        raise OptionError(f"{path}: cannot write there ({error.strerror})") from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.is_dir():
-            path.rmdir()  # it is empty; not every system renames onto a folder
-        temporary.rename(path)
-    except OSError as error:
-        raise OptionError(f"{path}: cannot write there ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            if path.is_dir() and any(path.iterdir()):
+                raise OptionError(f"{path}: is not empty; choose another --out, or empty it")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = stack.enter_context(temporary_beside(path, folder=True))
+        except OSError as error:
+            raise OptionError(f"{path}: cannot write there ({error.strerror})") from error
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            if path.is_dir():
+                path.rmdir()  # it is empty; not every system renames onto a folder
+            temporary.rename(path)
+        except OSError as error:
+            raise OptionError(f"{path}: cannot write there ({error.strerror or error})") from error
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes | str]) -> None:
