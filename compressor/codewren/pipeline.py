@@ -50,8 +50,9 @@ def run_recipe(run: Run, recipe: Recipe) -> dict[str, Any]:
     else:  # what a former recipe may have left in the run
         fresh = replace(fresh, from_scratch=True)
     if recipe.teacher is not None:
-        settings = recipe.teacher_training
-        finetune(run, train, task, recipe.teacher, settings, supervision=recipe.supervision)
+        settings, rules = recipe.teacher_training, recipe.supervision
+        folds = recipe.folds
+        finetune(run, train, task, recipe.teacher, settings, supervision=rules, folds=folds)
     label(run, unlabelled, task, recipe.label, whole=whole)
     distill(run, unlabelled, replace(recipe.distill, fresh=fresh), recipe.training)
     if recipe.control and not clones:  # single texts teach no embedding

@@ -12,6 +12,7 @@ from codewren.data import Fields
 from codewren.verbs.distill import DistillSettings
 from codewren.verbs.export import ExportSettings
 from codewren.verbs.finetune import ModelSource
+from codewren.verbs.folds import require_folds
 from codewren.verbs.label import LabelSource
 from codewren.verbs.pretrain import PretrainSettings
 from codewren.verbs.search import SearchSettings
@@ -74,6 +75,7 @@ class Recipe:
     search: SearchSettings = field(default_factory=SearchSettings)
     teacher_training: TrainingSettings = field(default_factory=TrainingSettings)
     supervision: Supervision = field(default_factory=Supervision)
+    folds: int = 0
     distill: DistillSettings = field(default_factory=DistillSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
@@ -121,6 +123,7 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
     task = _task(data["task"])
     of_labels = {f.name for f in fields(Supervision)} & data["teacher"].keys()
     supervision = {key: data["teacher"].pop(key) for key in sorted(of_labels)}
+    folds = _folds(data["teacher"], task.kind)
     teacher, teacher_training = _split(data["teacher"], seed, FreshStudent(dropout=0.1))
     distill, training = _split(data["distill"], seed, FreshStudent())
     distilled = _build(DistillSettings, distill, "distill")
@@ -137,6 +140,7 @@ def _recipe(data: dict[str, Any], base: Path) -> Recipe:
         search=_search(data["search"], seed, base),
         teacher_training=_build(TrainingSettings, teacher_training, "teacher"),
         supervision=_build(Supervision, supervision, "teacher"),
+        folds=folds,
         distill=distilled,
         training=_build(TrainingSettings, training, "distill"),
         export=_build(ExportSettings, data["export"], "export"),
@@ -202,6 +206,14 @@ def _teacher(table: dict[str, Any], base: Path) -> ModelSource:
     if isinstance(table.get("checkpoint"), str):
         table["checkpoint"] = _local(table["checkpoint"], base)
     return _build(ModelSource, table, "teacher")
+
+
+def _folds(table: dict[str, Any], kind: TaskKind) -> int:
+    folds = table.pop("folds", 0)
+    if type(folds) is not int:
+        raise OptionError(f"[teacher] folds must be of type int, not {folds!r:.80}")
+    require_folds(folds, kind)
+    return folds
 
 
 def _label(table: dict[str, Any], teacher: dict[str, Any], base: Path) -> LabelSource:

@@ -4,6 +4,7 @@
     architecture.json                   search
     pretrained/, pretrained/metrics.json   pretrain: an encoder that the student starts from
     teacher/, teacher/metrics.json      finetune
+    teacher/folds/, teacher/folds/folds.json   finetune --folds
     control/, control/metrics.json      finetune, of the student's architecture from scratch
     soft_labels.safetensors, soft_labels.json   label
     teacher_states.safetensors, teacher_states.json   label --states

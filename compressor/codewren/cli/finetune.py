@@ -95,6 +95,12 @@ def command(
     freeze_layers: Annotated[
         int, typer.Option(min=0, help="Keep the embeddings and the lowest N layers.", metavar="N")
     ] = 0,
+    folds: Annotated[
+        int,
+        typer.Option(
+            help="Train N more, each without one fold of the rows, which it labels.", metavar="N"
+        ),
+    ] = 0,
     embedding: EmbeddingOption = False,
     labels: LabelsOption = None,
     label: LabelOption = LABEL,
@@ -177,6 +183,7 @@ def command(
             into=into,
             supervision=supervision,
             valid=held_out,
+            folds=folds,
         )
     if not output.result(result):
         output.line(

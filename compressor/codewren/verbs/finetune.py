@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
+from codewren.verbs.folds import finish_folds, fold_folder, outside, require_folds
 from codewren.verbs.training import (
     PRETRAINED,
     Watch,
@@ -66,16 +67,38 @@ def finetune(
     into: str = "teacher",
     supervision: Supervision | None = None,
     valid: Dataset | None = None,
+    folds: int = 0,
 ) -> dict[str, Any]:
     """Train `source` on labelled `data` into `run/into/`; returns what its metrics.json says.
 
     The control starts from the run's pre-trained encoder where the student does. `valid` are
-    labelled rows for early stopping; without, `supervision` may hold some out.
+    labelled rows for early stopping; without, `supervision` may hold some out. With `folds` as
+    many more are trained, each without one fold of the rows, which it is to label
+    (`codewren.verbs.folds`).
     """
+    require_folds(folds, task.kind, into)
+    rules = supervision or Supervision()
+    done = _finetune(run, data, task, source, training, into, rules, valid)
+    for fold in range(folds):
+        own = outside(data, fold, folds)
+        _finetune(run, own, task, source, training, fold_folder(into, fold), rules, valid)
+    finish_folds(run, into, folds)
+    return done
+
+
+def _finetune(
+    run: Run,
+    data: Dataset,
+    task: Task,
+    source: ModelSource,
+    training: TrainingSettings,
+    into: str,
+    supervision: Supervision,
+    valid: Dataset | None,
+) -> dict[str, Any]:
     from codewren_distill.teachers import classifier_hash
     from codewren_distill.train import finetune as train
 
-    supervision = supervision or Supervision()
     origin = classifier_hash(source.checkpoint) if source.checkpoint else None
     pretrained = None
     if into == "control" and source.architecture is not None:

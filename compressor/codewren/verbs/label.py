@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
+from codewren.verbs.folds import fold_hashes, in_folds
 from codewren.verbs.search import read_architecture
 from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.files import file_sha256, sha256_of
-from codewren_runtime.types import Task
+from codewren_runtime.types import Example, Task
 
 if TYPE_CHECKING:
     from codewren_distill.soft_labels import SoftLabels
@@ -171,7 +172,9 @@ def _summary(soft: SoftLabels, data: Dataset, teacher: str) -> dict[str, Any]:
 def _hashes(names: Sequence[str], source: LabelSource) -> list[str]:
     """What each teacher's answers hang on."""
     if source.soft_labels is None:
-        return [reading_hash(name, source.max_length, source.pooling) for name in names]
+        hashes = [reading_hash(name, source.max_length, source.pooling) for name in names]
+        folds = [fold_hashes(name) for name in names]
+        return [sha256_of([own, of]) if of else own for own, of in zip(hashes, folds, strict=True)]
     if not source.soft_labels.is_file():
         raise DataError(f"{source.soft_labels}: no such file of soft labels — check the path")
     return [sha256_of({"soft_labels": file_sha256(source.soft_labels), "id": source.id})]
@@ -204,11 +207,17 @@ def _by_teacher(
     from codewren_distill.labelling import label_examples
     from codewren_distill.teachers import load_teacher
 
-    classifier = load_teacher(name, task, source.max_length, source.pooling)
-    run.set_task(task)
     rows = EachText(data.examples) if task.kind == "embedding" else data.examples
+    parts: list[tuple[str, Sequence[Example]]] = [(name, rows)]
+    if folds := len(fold_hashes(name)):
+        parts = in_folds(name, rows, folds)
+        run.reporter.say(f"label: {folds} teachers, each on the fold of rows that it did not see")
     with run.reporter.step("label", len(rows)) as bar:
-        return label_examples(classifier, identity, rows, path, advance=bar.advance)
+        for teacher, own in parts:
+            classifier = load_teacher(teacher, task, source.max_length, source.pooling)
+            run.set_task(task)
+            soft = label_examples(classifier, identity, own, path, advance=bar.advance)
+    return soft
 
 
 def _by_teachers(
