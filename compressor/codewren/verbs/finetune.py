@@ -15,6 +15,7 @@ from codewren.verbs.folds import finish_folds, fold_folder, outside, require_fol
 from codewren.verbs.training import (
     PRETRAINED,
     Watch,
+    architecture_of_pretrained,
     finish_training,
     finished_training,
     fresh_student,
@@ -162,6 +163,9 @@ def _build(
     if source.checkpoint is not None:
         from codewren_distill.teachers import new_from_checkpoint
 
+        own = architecture_of_pretrained(Path(source.checkpoint), task)
+        if own is not None:
+            return fresh_student(own, task, data, source.fresh, seed, Path(source.checkpoint))
         if source.data_flow is not None and task.kind == "pair":
             raise OptionError("data_flow is for single texts; leave it out for pairs")
         return new_from_checkpoint(

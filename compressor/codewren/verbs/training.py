@@ -14,6 +14,7 @@ from codewren.plots import line_plot
 from codewren.progress import Bar, Reporter
 from codewren.run_directory import Run, Step, read_marker
 from codewren_runtime.errors import OptionError
+from codewren_runtime.files import read_json
 from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRETRAINED",
     "Watch",
+    "architecture_of_pretrained",
     "finish_training",
     "finished_training",
     "fresh_student",
@@ -82,15 +84,37 @@ def pretrained_in(
 
     Raises OptionError if it is another architecture's, reads another text, or was changed.
     """
-    from codewren_distill.teachers import classifier_hash
-
     folder = run.path(PRETRAINED)
     if fresh.from_scratch or not (folder / "metrics.json").is_file():
         return None
-    left = read_marker(folder / "metrics.json")
     remedy = "run pretrain again, or leave it aside with --from-scratch"
+    left = _pretrained(folder, task, remedy)
     if left["inputs"]["architecture"] != architecture.to_json():
         raise OptionError(f"{folder}: was pre-trained with another architecture; {remedy}")
+    return str(left["sha256"])
+
+
+def architecture_of_pretrained(folder: Path, task: Task) -> Architecture | None:
+    """The architecture of an encoder that `pretrain` left in `folder`; None for another checkpoint.
+
+    Raises OptionError if it reads another text, or was changed.
+    """
+    marker = folder / "metrics.json"
+    try:
+        inputs = read_json(marker)["inputs"]
+    except (OptionError, KeyError):
+        return None
+    if "mask_share" not in inputs.get("settings", {}):
+        return None
+    left = _pretrained(folder, task, "run pretrain again")
+    return Architecture.from_json(left["inputs"]["architecture"])
+
+
+def _pretrained(folder: Path, task: Task, remedy: str) -> dict[str, Any]:
+    """What `pretrain` says of its folder."""
+    from codewren_distill.teachers import classifier_hash
+
+    left = read_marker(folder / "metrics.json")
     normalisation = left["inputs"]["normalisation"]
     if normalisation != task.normalisation:
         raise OptionError(
@@ -99,7 +123,7 @@ def pretrained_in(
         )
     if left["sha256"] != classifier_hash(str(folder)):
         raise OptionError(f"{folder}: was changed since it was written; {remedy}")
-    return str(left["sha256"])
+    return left
 
 
 def fresh_student(
