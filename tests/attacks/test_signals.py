@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codewren_runtime.files import TEMPORARY
+from codewren_runtime.temporary import TEMPORARY
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "attacks"))
 from kills import COMMANDS, fingerprints, write_inputs
