@@ -22,6 +22,7 @@ from scipy.sparse import csr_matrix, vstack
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from codewren_runtime.errors import DataError
 
@@ -147,12 +148,18 @@ def vectors(bag: NgramBag, texts: Sequence[Sequence[int]], counting: Counting) -
     return csr_matrix(parts, shape=(len(texts), len(bag.table)))
 
 
-def shares_of(targets: Tensor, num_labels: int) -> Floats:
-    """Each label's probability (n, labels), of label indices (n,) or logits (n, labels)."""
+def shares_of(targets: Tensor, num_labels: int, hard_weight: float = 0.0) -> Floats:
+    """Each label's probability (n, labels), of label indices (n,) or logits (n, labels).
+
+    With `hard_weight` a column beside the logits has each row's label, which has that share of it.
+    """
     if targets.ndim == 1:
-        probabilities = torch.nn.functional.one_hot(targets, num_labels).double()
+        probabilities = one_hot(targets, num_labels).double()
     else:
-        probabilities = torch.softmax(targets.double(), dim=-1)
+        probabilities = torch.softmax(targets[:, :num_labels].double(), dim=-1)
+    if hard_weight:
+        labels = one_hot(targets[:, num_labels].long(), num_labels).double()
+        probabilities = (1 - hard_weight) * probabilities + hard_weight * labels
     return np.asarray(probabilities.numpy(), dtype=np.float64)
 
 

@@ -127,15 +127,17 @@ def distill(
         objective = mixed_loss(objective, hard_weight, settings.label_smoothing)
     elif settings.label_smoothing:
         raise OptionError("label_smoothing is for plain labels; give hard_weight too")
-    lesson = _lesson(student, examples, targets, objective, settings, folder, identity)
+    parts = student, examples, targets, objective, settings, folder, identity
+    lesson = _lesson(*parts, hard_weight)
     rounding = None if qat is None else Rounding(student, qat)
     trainee = None
     if states is not None and weights is not None:
         rows = [example.texts for example in examples]
         if settings.memory:
             rows = [(text,) for text in texts_of(examples)]
-        parts = student, lesson, examples, rows, states, weights, settings.seed
-        trainee, lesson = with_transfer(*parts)
+        trainee, lesson = with_transfer(
+            student, lesson, examples, rows, states, weights, settings.seed
+        )
     how = identity, report
     return _train(student, lesson, settings, folder, *how, rounding=rounding, trainee=trainee)
 
@@ -184,12 +186,12 @@ def _lesson(
     settings: TrainingSettings,
     folder: Path,
     identity: str,
+    hard_weight: float = 0.0,
 ) -> Lesson:
     if not settings.memory or classifier.ngrams is not None:
         encoded = token_file(_state(folder), identity, classifier.text, examples)
     if classifier.ngrams is not None:
-        answers = targets[:, : len(classifier.task.labels)] if targets.ndim > 1 else targets
-        shares = shares_of(answers, len(classifier.task.labels))
+        shares = shares_of(targets, len(classifier.task.labels), hard_weight)
         if isinstance(classifier.model, SiameseModel):
             fit_ngram_traits(classifier.model, encoded, shares, settings.seed)
         else:

@@ -94,9 +94,13 @@ def test_distillation_fits_it_to_the_teacher(
     soft.add(ordered, logits)
     options = {"loss": "kl", "temperature": 1.0, "identity": "a"}
     distill(student, ordered, soft, ONE_STEP, tmp_path, **options)  # type: ignore[arg-type]
-    # The teacher has it the wrong way round, and the student follows.
+    # The teacher has it the wrong way round, and the student follows, unless the labels weigh more.
     labels = np.array([example.label for example in ordered])
     assert (logits_of(student, ordered).argmax(1) == 1 - labels).mean() > 0.99
+    student = build_student(SHAPE, single_task, tokenizer_json, 1, FreshStudent(ngrams=4_096))
+    options |= {"hard_weight": 0.9, "identity": "b"}
+    distill(student, ordered, soft, ONE_STEP, tmp_path, **options)  # type: ignore[arg-type]
+    assert (logits_of(student, ordered).argmax(1) == labels).mean() > 0.99
 
 
 @pytest.mark.parametrize("counting", ["share", "presence"])
