@@ -43,17 +43,16 @@ class Arm:
         return f"{self.model}-{self.batch}-{self.way}"
 
 
-def _of(way: str, order: tuple[int, ...] = (0, 1, 2, 3)) -> list[Arm]:
-    arms = [
+def _of(way: str) -> list[Arm]:
+    return [
         Arm("student", 16, way, 20, beside=True),
         Arm("student", 256, way, 10),
         Arm("teacher", 32, way, 10),
         Arm("teacher", 128, way, 5, warm_up=10),
     ]
-    return [arms[at] for at in order]
 
 
-PLAN = [*_of("plain"), *_of("layers"), *_of("whole", (0, 2, 1, 3))]
+PLAN = [arm for way in WAYS for arm in _of(way)]
 QUICK = [
     Arm("student", 16, "plain", 1, 2, warm_up=1, beside=True),
     Arm("teacher", 4, "plain", 1, 2, warm_up=1),
