@@ -4,10 +4,8 @@
 
 Both train the same student (vocabulary 1,000, hidden 96, 12 layers, 8 heads, intermediate 64) from
 the same soft labels (KL at temperature 10, learning rate 1e-4, batch 16, windows of 400 tokens) in
-one process on one thread. The published recipe is written out anew here: every text padded to 400,
-fp32, dropout 0.1 in attention too, attention in plain matrix products, an optimizer that loops over
-its parameters. It trains biases and norms, which the original left out: a little more work, and the
-better student. Ours is `codewren_distill.train.distill` as it ships.
+one process on one thread. The published recipe is written out anew in published_recipe.py: fp32,
+every text padded to 400. Ours is `codewren_distill.train.distill` as it ships.
 
 After every few steps of ours the other takes as many, so that both see the same machine; the ratio
 of each round is taken by itself. CPU time is the figure to compare where others share the machine.
@@ -23,13 +21,9 @@ Writes benchmarks/results/distill_speed.json and a table.
 from __future__ import annotations
 
 import argparse
-import ast
-import gzip
-import json
-import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,54 +33,32 @@ import torch
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup
 
-from bundles import library
 from codewren.bench.machine import machine
 from codewren_distill.devices import precision
 from codewren_distill.losses import distillation_loss
 from codewren_distill.scoring import encode_all, logits_of
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.soft_labels import SoftLabels, example_key
-from codewren_distill.student import PAD_ID, build_student, student_config
-from codewren_distill.text_side import Encoded
+from codewren_distill.student import build_student
 from codewren_distill.train import distill
 from codewren_distill.training import Progress
 from codewren_distill.vocabulary import train_tokenizer
 from codewren_runtime.files import write_json
-from codewren_runtime.types import Architecture, Example, Task
+from codewren_runtime.types import Example
+from published_recipe import (
+    BATCH,
+    PUBLISHED,
+    RATE,
+    SEED,
+    TASK,
+    TEMPERATURE,
+    PublishedLoop,
+    functions,
+    needed_flops,
+)
 
 RESULTS = Path(__file__).parent / "results"
-PUBLISHED = Architecture(1_000, 96, 12, 8, 64, 400)
-TASK = Task("speed", "single", ("no", "yes"), "published")
-BATCH, TEMPERATURE, RATE, DROPOUT = 16, 10.0, 1e-4, 0.1
-SEED = 0
-
-
-def functions(data: Path | None, count: int) -> list[Example]:
-    """Labelled functions in a fixed random order: Devign's, or the standard library's."""
-    if data is not None:
-        with gzip.open(data, "rt", encoding="utf-8") as stream:
-            rows = [json.loads(line) for line in stream]
-        found = [Example(row["func"], label=int(row["target"])) for row in rows]
-    else:
-        text = library()
-        found = [Example(part, label=int("raise " in part)) for part in definitions(text)]
-    unique = list({example.text: example for example in found}.values())
-    return random.Random(SEED).sample(unique, min(count, len(unique)))
-
-
-def definitions(text: str) -> Iterator[str]:
-    """The functions of Python sources glued together, in pieces that parse."""
-    for piece in text.split("\ndef ")[1:]:
-        source = "def " + piece.split("\n\n\n")[0]
-        try:
-            ast.parse(source)
-        except SyntaxError:
-            continue
-        if len(source) > 100:
-            yield source
 
 
 def teacher(examples: Sequence[Example], pupils: int) -> NDArray[np.float32]:
@@ -98,56 +70,6 @@ def teacher(examples: Sequence[Example], pupils: int) -> NDArray[np.float32]:
     linear.fit(features[:pupils], [example.label for example in examples[:pupils]])
     margin = linear.decision_function(features)
     return np.stack([-margin / 2, margin / 2], axis=1).astype(np.float32)
-
-
-class PublishedLoop:
-    """The published recipe, some steps at a time."""
-
-    def __init__(self, encoded: Sequence[Encoded], targets: Tensor, steps: int) -> None:
-        config = student_config(PUBLISHED, TASK, DROPOUT)
-        config.attention_probs_dropout_prob = DROPOUT
-        torch.manual_seed(SEED)
-        self.model: Any = AutoModelForSequenceClassification.from_config(
-            config, attn_implementation="eager"
-        )
-        self.encoded, self.targets = encoded, targets
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=RATE, foreach=False)
-        self.schedule = get_linear_schedule_with_warmup(self.optimizer, steps // 10, steps)
-        self.loss = distillation_loss("kl", TEMPERATURE)
-        self.batches = self._batches()
-
-    def _batches(self) -> Iterator[list[int]]:
-        rng = np.random.default_rng(SEED)
-        while True:
-            order = rng.permutation(len(self.encoded)).tolist()
-            yield from (order[i : i + BATCH] for i in range(0, len(order) - BATCH + 1, BATCH))
-
-    def logits(self, rows: Sequence[Encoded]) -> Tensor:
-        """Logits (rows, 2) of texts padded to the window."""
-        ids = torch.full((len(rows), PUBLISHED.max_length), PAD_ID)
-        for at, (row,) in enumerate(rows):
-            ids[at, : len(row)] = torch.tensor(row)
-        logits: Tensor = self.model(input_ids=ids, attention_mask=(ids != PAD_ID).long()).logits
-        return logits
-
-    def train(self, steps: int) -> None:
-        """So many steps more."""
-        self.model.train()
-        for rows in (next(self.batches) for _ in range(steps)):
-            loss = self.loss(self.logits([self.encoded[row] for row in rows]), self.targets[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            self.schedule.step()
-            self.model.zero_grad()
-            loss.item()  # the original logs every step
-
-    @torch.inference_mode()
-    def answers(self, encoded: Sequence[Encoded]) -> NDArray[np.float32]:
-        """Logits (rows, 2) without dropout."""
-        self.model.eval()
-        parts = [self.logits(encoded[i : i + BATCH]) for i in range(0, len(encoded), BATCH)]
-        return torch.cat(parts).numpy()
 
 
 class Turns:
@@ -178,18 +100,6 @@ def clock() -> tuple[float, float]:
 def since(begin: tuple[float, float]) -> tuple[float, float]:
     wall, cpu = clock()
     return wall - begin[0], cpu - begin[1]
-
-
-def needed_flops(lengths: Sequence[int]) -> float:
-    """FLOPs of training on texts of these many tokens once, without padding: 3 forward passes.
-
-    A forward pass: 2 for each weight of a matrix and token, and 4 · hidden for each pair of
-    tokens in each layer (the scores, and the mean of the values).
-    """
-    a = PUBLISHED
-    of_token = 2 * (4 * a.hidden_size**2 + 2 * a.hidden_size * a.intermediate_size)
-    of_texts = sum(n * of_token + 4 * a.hidden_size * n * n for n in lengths)
-    return 3.0 * a.num_layers * of_texts
 
 
 def peak(kind: torch.dtype, repetitions: int) -> float:

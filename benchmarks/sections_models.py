@@ -207,6 +207,44 @@ def distill_speed(data: Data) -> list[str]:
     ]
 
 
+def gpu_speed(data: Data) -> list[str]:
+    """Every arm of training on a GPU, and how it compares with the published loop beside it."""
+    arms, device = data["arms"], data["device"]
+    rows = [
+        (f"{name}: {loop}", *_gpu_figures(row[loop]),
+         f"{row['ratio']['median']:g} ({row['ratio']['least']:g} to {row['ratio']['most']:g})"
+         if loop == "codewren" and "ratio" in row else "",
+         f"{row['seconds_to_warm_up']:.0f} s")
+        for name, row in arms.items()
+        for loop in ("published", "codewren")
+        if loop in row
+    ]  # fmt: skip
+    head = ("training, batch, compiled", "steps/s", "functions/s", "of the peak", "device busy",
+            "MB", "times the published", "warm-up")  # fmt: skip
+    peaks = device.get("peak_gflops_per_second", {})
+    products = ", ".join(f"{value / 1e3:,.1f} in {name}" for name, value in peaks.items())
+    failed = [f"- {name}: {row['failed']}" for name, row in arms.items() if "failed" in row]
+    return [
+        *([data["note"], ""] if data["note"] else []),
+        f"{device.get('gpu') or 'CPU'}, whose best matrix products reach {products or 'unknown'} "
+        f"TFLOPS (fp32 products: {device.get('fp32_products')}); {data['data']}; median over "
+        "rounds, with the range where rounds alternate.",
+        "",
+        *table(head, rows),
+        *(["", "Not measured:", "", *failed] if failed else []),
+    ]
+
+
+def _gpu_figures(loop: Data) -> tuple[str, ...]:
+    busy, share = loop["device_busy"], loop.get("utilisation")
+    return (
+        *(f"{loop[key]['median']:,.4g}" for key in ("steps_per_second", "functions_per_second")),
+        "–" if share is None else f"{share:.1%}",
+        "–" if busy is None else f"{busy:.0%}",
+        f"{loop['peak_bytes'] / 1e6:,.0f}",
+    )
+
+
 def pretraining(data: Data) -> list[str]:
     """Each training of a small student; spread is the standard deviation over seeds."""
     rows = [
@@ -244,4 +282,5 @@ MODELS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "search": ("Search against the certified optimum", "search.py", search),
     "proxies": ("Does a proxy predict quality?", "proxies.py", proxies),
     "distill_speed": ("Distillation beside the published loop", "distill_speed.py", distill_speed),
+    "gpu_speed": ("Training on a GPU", "gpu_speed.py", gpu_speed),
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from codewren_runtime.errors import DataError, ModelError
@@ -146,11 +148,12 @@ def pad(sequences: Sequence[Sequence[int]], tokenizer: Tokenizes) -> Batch:
     The length is rounded up: a CPU kernel is compiled for every shape that it meets, which
     costs more than the padding. Never beyond the tokenizer's `max_length`.
     """
-    longest = max(map(len, sequences))
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    longest = int(lengths.max())
     longest = max(longest, min(tokenizer.max_length, -(-longest // MULTIPLE) * MULTIPLE))
-    ids = torch.full((len(sequences), longest), tokenizer.pad_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(sequence)
-        mask[row, : len(sequence)] = 1
-    return {"input_ids": ids, "attention_mask": mask}
+    real = np.arange(longest) < lengths[:, None]
+    ids = np.full(real.shape, tokenizer.pad_id, np.int64)
+    # All at once: a tensor for each row takes longer than a GPU needs for a batch of them.
+    ids[real] = np.fromiter(chain.from_iterable(sequences), np.int64, int(lengths.sum()))
+    mask = real.astype(np.int64)
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from accelerate.utils import DataLoaderConfiguration
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from codewren_distill.batches import LengthBuckets, Rows, by_length, lengths_of
@@ -26,6 +26,7 @@ from codewren_distill.checkpoint import Position, below, restore, store
 from codewren_distill.devices import only_cpus, precision
 from codewren_distill.early_stopping import EarlyStopping
 from codewren_distill.objectives import Lesson
+from codewren_distill.optimisation import average_of, optimizer_of, schedule
 from codewren_distill.parts import in_parts, is_out_of_memory
 from codewren_distill.qat import Rounding
 from codewren_distill.settings import TrainingSettings
@@ -105,14 +106,23 @@ class _Trainer:
         self.folder, self.identity, self.report = folder, identity, report
         self.stopping, self.rounding = stopping, rounding
         self.state_path = folder / STATE
-        self.accelerator = Accelerator(mixed_precision=precision(), cpu=only_cpus())
+        # From pinned memory a GPU takes the next batch while it still works on this one.
+        self.pinned = torch.cuda.is_available()
+        self.accelerator = Accelerator(
+            mixed_precision=precision(),
+            cpu=only_cpus(),
+            dataloader_config=DataLoaderConfiguration(non_blocking=self.pinned),
+        )
         self.model = self.accelerator.prepare(trainable.model)
-        self.optimizer = self.accelerator.prepare(_optimizer(self.model, settings))
-        self.average = _average(self._bare(), settings.ema)
+        self.optimizer = self.accelerator.prepare(optimizer_of(self.model, settings))
+        self.average = average_of(self._bare(), settings.ema)
         lesson.objective.follow(None if self.average is None else self.average.module)
         rate, tokenizer = settings.token_dropout, lesson.text.tokenizer
         self.dropout = TokenDropout(rate, tokenizer) if rate else None
         self.steps, self.parts = 0, settings.accumulation
+        # Of the step that is being computed: each part's share and loss, the gradients' norm.
+        self.losses: list[tuple[float, Tensor]] = []
+        self.norm = torch.zeros(())
         self.position = Position()
 
     def run(self) -> Position:
@@ -134,7 +144,9 @@ class _Trainer:
                 epoch=epoch,
                 start=self.position.step % per_epoch * world,
             )
-            loader = DataLoader(rows, batch_sampler=buckets, collate_fn=self._collate)
+            loader = DataLoader(
+                rows, batch_sampler=buckets, collate_fn=self._collate, pin_memory=self.pinned
+            )
             self._epoch(self.accelerator.prepare(loader), epoch, log)
             if self.stopping is not None:
                 self.stopping.judge(self._kept())
@@ -146,8 +158,13 @@ class _Trainer:
 
     def _epoch(self, loader: Any, epoch: int, log: _Log) -> None:
         last = stored = time.monotonic()
-        for batch, target in loader:
-            value, rate = self._step(batch, target)
+        batches = iter(loader)
+        coming = next(batches, None)
+        while coming is not None:
+            rate = self._begin(*coming)
+            # Made while an accelerator computes: it has been told what, and nothing waits for it.
+            coming = next(batches, None)
+            value = self._end()
             now = time.monotonic()
             self.position = Position(self.position.step + 1, self.position.seconds + now - last)
             last = now
@@ -162,34 +179,47 @@ class _Trainer:
                 self._store()
                 stored = time.monotonic()
 
-    def _step(self, batch: Batch, target: Tensor) -> tuple[float, float]:
+    def _begin(self, batch: Batch, target: Tensor) -> float:
+        """Have the gradients of a step computed, clipped; its learning rate."""
         settings, step = self.settings, self.position.step
         # Every process hides other tokens.
         process = self.accelerator.process_index
         torch.manual_seed(settings.seed * 1_000_003 + step + process * 7_919)
-        rate = settings.learning_rate * _schedule(step, self.steps, settings.warmup)
+        rate = settings.learning_rate * schedule(step, self.steps, settings.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         if self.dropout is not None:
             batch = batch | {"input_ids": self.dropout(batch["input_ids"])}
         with nullcontext() if self.rounding is None else self.rounding.applied():
-            value = self._gradients(batch, target)
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), settings.max_grad_norm)
+            self.losses = self._gradients(batch, target)
+        self.norm = self.accelerator.clip_grad_norm_(
+            self.model.parameters(), settings.max_grad_norm
+        )
+        return rate
+
+    def _end(self) -> float:
+        """Take the step, if it is one to take; its loss."""
+        # The step's one transfer from an accelerator, which waits until all before it is computed.
+        values = torch.stack([*(loss.float() for _, loss in self.losses), self.norm.float()])
+        losses: list[float]
+        *losses, norm = values.tolist()
+        for loss in losses:
+            self._require_finite("loss", loss)
         self._require_finite("norm of the gradients", norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self._bare())
-        return value, rate
+        return sum(share * loss for (share, _), loss in zip(self.losses, losses, strict=True))
 
-    def _gradients(self, batch: Batch, target: Tensor) -> float:
-        """Leave the batch's gradients on the parameters; its loss."""
+    def _gradients(self, batch: Batch, target: Tensor) -> list[tuple[float, Tensor]]:
+        """Leave the batch's gradients on the parameters; each part's share of it, and loss."""
         while True:
             try:
-                return sum(
-                    self._part(rows, wanted, share)
+                return [
+                    (share, self._part(rows, wanted, share))
                     for rows, wanted, share in in_parts(batch, target, self.parts)
-                )
+                ]
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -209,21 +239,20 @@ class _Trainer:
                 torch.cuda.empty_cache()
             self.parts *= 2
 
-    def _part(self, batch: Batch, target: Tensor, share: float) -> float:
+    def _part(self, batch: Batch, target: Tensor, share: float) -> Tensor:
         with self.accelerator.autocast():
-            value = self.lesson.objective(self.model, batch, target)
-        self._require_finite("loss", value)
+            value: Tensor = self.lesson.objective(self.model, batch, target)
         self.accelerator.backward(value * share)
-        return share * float(value.detach())
+        return value.detach()
 
-    def _require_finite(self, name: str, value: Tensor) -> None:
+    def _require_finite(self, name: str, value: float) -> None:
         """ModelError before a step that would spoil the weights, and the state of a resume."""
-        if not torch.isfinite(value):
+        if not math.isfinite(value):
             causes = f"lower the learning rate (now {self.settings.learning_rate:g})"
             if not self.position.step:
                 causes = "the weights that training starts from, or the soft labels, are damaged"
             raise ModelError(
-                f"training: the {name} is {value.item()} at step {self.position.step + 1}; {causes}"
+                f"training: the {name} is {value} at step {self.position.step + 1}; {causes}"
             )
 
     def _collate(self, part: list[tuple[Encoded, Tensor]]) -> tuple[Batch, Tensor]:
@@ -276,35 +305,3 @@ class _Log:
                 f"{self.path}: cannot be written ({error.strerror}); make room and start again, "
                 "the training goes on where it was"
             ) from error
-
-
-def _schedule(step: int, steps: int, warmup: float) -> float:
-    """Linear warm-up, then a cosine to 0 (share of the learning rate)."""
-    begin = max(1, round(steps * warmup))
-    if step < begin:
-        return (step + 1) / begin
-    return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))
-
-
-def _average(model: nn.Module, decay: float) -> AveragedModel | None:
-    """The moving average of a model's weights, which is what a run with `ema` keeps in the end.
-
-    Tarvainen & Valpola, "Mean teachers" (NeurIPS 2017), equation 2.
-    """
-    if not decay:
-        return None
-    update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=update).eval()
-
-
-def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW over every parameter; biases and norms train too, without decay.
-
-    The original left the no-decay group out of its optimizer: its biases stayed 0.
-    """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
