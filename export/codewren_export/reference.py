@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from codewren_export.encoder import Pooling
 from codewren_export.exportable import Exportable
-from codewren_runtime.errors import MissingExtraError
 
 __all__ = ["as_one", "head_graph", "reference_graph"]
 
@@ -74,11 +73,8 @@ def as_one(exportable: Exportable) -> nn.Module:
 def reference_graph(exportable: Exportable, folder: Path) -> onnx.ModelProto:
     """input_ids and attention_mask (n, length) to `logits` (n, labels) or `embedding` (n, H)."""
     # Here alone: all else of an export, and what measures latency, does without optimum.
-    try:
-        from optimum.exporters.onnx import export
-        from optimum.exporters.tasks import TasksManager
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("export", error.name or "optimum") from error
+    from optimum.exporters.onnx import export
+    from optimum.exporters.tasks import TasksManager
 
     path = folder / "text.onnx"
     model: Any = exportable.model
