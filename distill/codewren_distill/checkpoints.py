@@ -16,6 +16,7 @@ from typing import Any
 from transformers import AutoConfig, AutoModel, T5EncoderModel
 from transformers.utils import logging
 
+from codewren_distill.tensors import writing
 from codewren_distill.text_side import TransformersTokenizer
 from codewren_runtime.errors import MissingExtraError, ModelError
 
@@ -27,6 +28,7 @@ __all__ = [
     "load_model",
     "load_pretrained",
     "load_tokenizer",
+    "save_pretrained",
     "unheard",
 ]
 
@@ -37,14 +39,35 @@ HINT = "folder with config.json and model.safetensors, or a hub name if a hub is
 
 def load_pretrained(kind: Any, name: str, **options: Any) -> Any:
     """`kind.from_pretrained` without remote code; ModelError in one line."""
+    # What comes from a hub takes minutes, and its bars are worth seeing.
+    quiet = _without_bars() if Path(name).is_dir() else contextlib.nullcontext()
     try:
-        return kind.from_pretrained(name, trust_remote_code=False, **options)
+        with quiet:
+            return kind.from_pretrained(name, trust_remote_code=False, **options)
     except Exception as error:  # a damaged folder fails in as many ways as transformers has
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
             f"{name}: not a model that transformers can load here ({first_line[:200]}); give a "
             f"{HINT}"
         ) from error
+
+
+def save_pretrained(model: Any, folder: Path) -> None:
+    """Write a transformers model; OptionError in one line where the system refuses."""
+    with writing(folder), _without_bars():
+        model.save_pretrained(folder)
+
+
+@contextlib.contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep back the bars that transformers 5 draws of the weights of every file."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager

@@ -25,7 +25,12 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from codewren_distill.checkpoints import load_encoder, load_model, load_tokenizer
+from codewren_distill.checkpoints import (
+    load_encoder,
+    load_model,
+    load_tokenizer,
+    save_pretrained,
+)
 from codewren_distill.data_flow import DataFlowText, GraphModel
 from codewren_distill.models import EmbeddingModel, PooledModel, SequenceModel, SiameseModel
 from codewren_distill.ngrams import Counting, NgramBag, TraitBag
@@ -93,8 +98,8 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CARD).unlink(missing_ok=True)
+        save_pretrained(classifier.core, folder)
         with writing(folder):
-            classifier.core.save_pretrained(folder)
             if isinstance(classifier.model, SiameseModel):
                 _save_head(classifier.model.head, folder / HEAD)
             elif isinstance(classifier.model, PooledModel):

@@ -14,13 +14,12 @@ from typing import Any
 import torch
 from transformers import AutoModelForMaskedLM
 
-from codewren_distill.checkpoints import load_model
+from codewren_distill.checkpoints import load_model, save_pretrained
 from codewren_distill.classifier import Classifier, save_tokenizer
 from codewren_distill.masked import Masked, MaskedTokens, Tally
 from codewren_distill.objectives import Lesson
 from codewren_distill.scoring import score_batches
 from codewren_distill.settings import TrainingSettings
-from codewren_distill.tensors import writing
 from codewren_distill.text_side import Encoded
 from codewren_distill.training import Report, fit
 from codewren_runtime.errors import ModelError, OptionError
@@ -67,8 +66,7 @@ def pretrain(
     lesson = _lesson(masked, texts, share, kinds)
     position = fit(masked, lesson, settings, folder=folder, identity=identity, report=report)
     try:
-        with writing(folder):
-            masked.core.save_pretrained(folder)
+        save_pretrained(masked.core, folder)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror or error})") from error
     save_tokenizer(masked.text.tokenizer, folder)

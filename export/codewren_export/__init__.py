@@ -1,6 +1,7 @@
 """From a trained model to a bundle: ONNX, small weights, gates, one file; and to packages of it.
 
-`codewren_export.packages` needs no torch; all else needs the extra, and asks for it by name.
+`codewren_export.packages` needs no torch; all else needs the extra, and asks for it by name. Of the
+extra optimum, which knows no new transformers, is for writing a bundle alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AUTO", "QUANTS", "STAGES", "ExportReport", "Exportable", "Quant", "export_bundle"]
 
-_NEEDED = ("torch", "transformers", "onnx", "onnxruntime", "optimum")
+_NEEDED = ("torch", "transformers", "onnx", "onnxruntime")
 _HOME = {
     "Exportable": "exportable",
     "AUTO": "exporter",
@@ -34,7 +35,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    for needed in _NEEDED:
+    for needed in (*_NEEDED, "optimum") if _HOME[name] == "exporter" else _NEEDED:
         if find_spec(needed) is None:
             raise MissingExtraError("export", needed)
     value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

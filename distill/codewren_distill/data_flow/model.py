@@ -29,8 +29,20 @@ class GraphModel(SequenceModel):
         share = (mask * is_node[:, :, None] * (positions >= FIRST)[:, None, :]).to(words.dtype)
         share = share / share.sum(-1, keepdim=True).clamp_min(1)
         words = torch.where(is_node[:, :, None], share @ words, words)
-        out = model(inputs_embeds=words, attention_mask=mask, position_ids=positions)
+        sees = _as_read(mask, model, words.dtype)
+        out = model(inputs_embeds=words, attention_mask=sees, position_ids=positions)
         return cast(Tensor, out.logits)
+
+
+def _as_read(mask: Tensor, model: Any, dtype: torch.dtype) -> Tensor:
+    """Who sees whom (b, length, length) as the model's transformers reads it.
+
+    4 makes of it what is added to the scores of attention; 5 takes that alone, (b, 1, length,
+    length).
+    """
+    if hasattr(model, "get_extended_attention_mask"):
+        return mask
+    return (1 - mask[:, None].to(dtype)) * torch.finfo(dtype).min
 
 
 def graph_window(config: Any, max_length: int) -> int:
