@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import AutoConfig, AutoModel, T5EncoderModel
 from transformers.utils import logging
 
@@ -107,9 +108,13 @@ def load_config(name: str) -> Any:
 
 
 def load_model(kind: Any, name: str, **options: Any) -> tuple[Any, set[str]]:
-    """A model of `kind` with the names of the weights that its checkpoint lacks."""
+    """A model of `kind` in fp32, with the names of the weights that its checkpoint lacks.
+
+    Of a half-precision checkpoint too, which transformers 5 would leave as it is: an optimizer's
+    small steps are lost in half precision.
+    """
     base = base_of(name)
-    options = {"weights_only": True, "output_loading_info": True, **options}
+    options = {"weights_only": True, "output_loading_info": True, "dtype": torch.float32, **options}
     model, info = load_pretrained(kind, base or name, **options)
     missing = set(info["missing_keys"])
     return (model, missing) if base is None else _merged(model, name, missing)

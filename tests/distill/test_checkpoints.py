@@ -88,6 +88,15 @@ def _states(teacher: Classifier, texts: list[str], path: Path) -> None:
     assert (found.table(texts).std((0, 2)) > 1e-4).all()
 
 
+def test_a_checkpoint_in_half_precision_trains_in_full(
+    single_task: Task, tokenizer_json: str, tmp_path: Path
+) -> None:
+    name = _checkpoint("roberta", tmp_path / "half", tokenizer_json)
+    AutoModel.from_pretrained(name).half().save_pretrained(name)
+    model = new_from_checkpoint(name, single_task, 32, "siamese", 0)
+    assert {weight.dtype for weight in model.model.parameters()} == {torch.float32}
+
+
 @pytest.mark.filterwarnings("ignore:`torch.jit.script")  # by ModernBERT, DeBERTa
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_every_architecture_goes_through_finetune_and_label(
