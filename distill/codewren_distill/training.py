@@ -106,6 +106,8 @@ class _Trainer:
         self.stopping, self.rounding = stopping, rounding
         self.state_path = folder / STATE
         self.accelerator = Accelerator(mixed_precision=precision(), cpu=only_cpus())
+        # What an earlier training left: accelerate leaves a model so marked where it is.
+        vars(trainable.model).pop("_is_accelerate_prepared", None)
         self.model = self.accelerator.prepare(trainable.model)
         self.optimizer = self.accelerator.prepare(_optimizer(self.model, settings))
         self.average = _average(self._bare(), settings.ema)
