@@ -63,10 +63,12 @@ class FolderTarget:
 
     def __init__(self, path: Path) -> None:
         from codewren_distill.classifier import load_classifier
+        from codewren_distill.devices import fastest
         from codewren_distill.teachers import classifier_hash
 
         self.path, self.sha256 = path, classifier_hash(str(path))
         self.classifier = load_classifier(path)
+        self.classifier.model.to(fastest())  # once, and not for every few queries
         self.task = self.classifier.task
 
     def judge(self, examples: Sequence[Example]) -> list[Judged]:

@@ -7,7 +7,12 @@ from typing import Literal
 
 import torch
 
-__all__ = ["only_cpus", "precision", "several_processes"]
+__all__ = ["fastest", "only_cpus", "precision", "several_processes"]
+
+
+def fastest() -> torch.device:
+    """Where answers are computed unless told otherwise: the GPU, where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def precision() -> Literal["bf16", "no"]:

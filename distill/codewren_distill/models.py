@@ -75,8 +75,10 @@ class SiameseModel(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token ids and mask (2b, length) to logits (b, labels)."""
-        first, second = self.embed(input_ids, attention_mask).chunk(2)
-        return cast(Tensor, self.head(first, second))
+        first, second = self.embed(input_ids, attention_mask).float().chunk(2)
+        # The probabilities near 1 that a head multiplies are all the same to bf16.
+        with torch.autocast(first.device.type, enabled=False):
+            return cast(Tensor, self.head(first, second))
 
 
 class SequenceModel(nn.Module):

@@ -11,8 +11,14 @@ from codewren_distill.text_side import Batch
 
 __all__ = ["in_parts", "is_out_of_memory"]
 
-# What torch's allocators of plain memory say, on Linux and macOS and on Windows.
-COMPLAINTS = ("can't allocate memory", "not enough memory")
+# What torch's allocators of plain memory say, on Linux and macOS and on Windows, and what a GPU's
+# libraries say where they ask for memory behind torch's back.
+COMPLAINTS = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

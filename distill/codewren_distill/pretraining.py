@@ -18,7 +18,7 @@ from codewren_distill.checkpoints import load_model, save_pretrained
 from codewren_distill.classifier import Classifier, save_tokenizer
 from codewren_distill.masked import Masked, MaskedTokens, Tally
 from codewren_distill.objectives import Lesson
-from codewren_distill.scoring import score_batches
+from codewren_distill.scoring import answering, score_batches
 from codewren_distill.settings import TrainingSettings
 from codewren_distill.text_side import Encoded
 from codewren_distill.training import Report, fit
@@ -116,17 +116,15 @@ def _lesson(masked: Masked, texts: Sequence[str], share: float, kinds: Kinds | N
 @torch.no_grad()
 def _measure(masked: Masked, lesson: Lesson, seed: int) -> Tally:
     """What the model says of held-out rows, whose hidden tokens are the same for every model."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    masked.model.to(device).eval()
     objective: Any = lesson.objective
     tally = Tally()
-    with torch.random.fork_rng():
+    # What is hidden is drawn on the CPU.
+    with answering(masked.model) as device, torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         for rows in score_batches(lesson.encoded):
             batch = lesson.text.collate([lesson.encoded[row] for row in rows])
             there = {name: value.to(device) for name, value in batch.items()}
             tally += objective.tally(masked.model, there, lesson.targets[rows])
-    masked.model.to("cpu")
     return tally
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from codewren_distill.batches import by_length, lengths_of
 from codewren_distill.classifier import Classifier
+from codewren_distill.devices import fastest
 from codewren_distill.models import SiameseModel
 from codewren_distill.text_side import Encoded, pad
 from codewren_runtime.errors import ModelError
 from codewren_runtime.types import Example
 
-__all__ = ["encode_all", "logits_of", "score_batches", "scored"]
+__all__ = ["answering", "encode_all", "logits_of", "score_batches", "scored"]
 
 Advance = Callable[[int], None]  # called with the number of rows just done
 
@@ -97,32 +100,51 @@ class _Embeddings:
         return torch.stack([self.table[place] for place in places])
 
 
+@contextmanager
+def answering(model: nn.Module, device: torch.device | None = None) -> Iterator[torch.device]:
+    """While entered, the model is on `device`, `fastest()` by default, and in evaluation mode.
+
+    Afterwards it is where it was before.
+    """
+    device, was = device or fastest(), next(model.parameters()).device
+    model.to(device).eval()
+    try:
+        yield device
+    finally:
+        model.to(was)
+
+
 def scored(
-    classifier: Classifier, encoded: Sequence[Encoded], batches: Sequence[list[int]]
+    classifier: Classifier,
+    encoded: Sequence[Encoded],
+    batches: Sequence[list[int]],
+    device: torch.device | None = None,
 ) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
     """Each batch's row numbers and answers (rows, width), fp32, on the GPU where there is one.
 
     Of siamese pairs every text is encoded once, in however many pairs it stands.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    classifier.model.to(device).eval()
     siamese = isinstance(classifier.model, SiameseModel)
-    embeddings = _Embeddings(classifier, encoded, device) if siamese else None
-    try:
+    with answering(classifier.model, device) as there:
+        embeddings = _Embeddings(classifier, encoded, there) if siamese else None
         for rows in batches:
             chosen = [encoded[row] for row in rows]
-            yield rows, _batch_logits(classifier, chosen, device, embeddings)
-    finally:
-        classifier.model.to("cpu")
+            yield rows, _batch_logits(classifier, chosen, there, embeddings)
 
 
 def logits_of(
-    classifier: Classifier, examples: Sequence[Example], advance: Advance | None = None
+    classifier: Classifier,
+    examples: Sequence[Example],
+    advance: Advance | None = None,
+    device: torch.device | None = None,
 ) -> NDArray[np.float32]:
-    """Logits (examples, labels), or embeddings (examples, H), in the order of the examples."""
+    """Logits (examples, labels), or embeddings (examples, H), in the order of the examples.
+
+    Computed on `device`, by default the GPU where there is one.
+    """
     encoded = encode_all(classifier, examples)
     logits = np.zeros((0, 0), dtype=np.float32)
-    for rows, values in scored(classifier, encoded, score_batches(encoded)):
+    for rows, values in scored(classifier, encoded, score_batches(encoded), device):
         if not logits.size:
             logits = np.zeros((len(examples), values.shape[1]), dtype=np.float32)
         logits[rows] = values

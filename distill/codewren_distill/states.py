@@ -22,7 +22,7 @@ from torch import Tensor
 from codewren_distill.classifier import Classifier
 from codewren_distill.keyed import load_keyed, save_keyed
 from codewren_distill.models import SiameseModel, mean_pool
-from codewren_distill.scoring import score_batches
+from codewren_distill.scoring import answering, score_batches
 from codewren_distill.soft_labels import example_key
 from codewren_distill.text_side import Batch, CrossText, SiameseText
 from codewren_runtime.errors import DataError, ModelError, OptionError
@@ -161,21 +161,19 @@ def record_states(
     pairs = isinstance(teacher.model, SiameseModel)
     side = SiameseText(teacher.text.tokenizer, pairs=False) if pairs else teacher.text
     encoded = [side.encode(Example(text)) for text in texts]
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    teacher.model.to(device).eval()
     stored = time.monotonic()
-    for rows in score_batches(encoded):
-        if not found.has(texts[row] for row in rows):
-            batch = side.collate([encoded[row] for row in rows])
-            there = {name: value.to(device) for name, value in batch.items()}
-            states = _states(teacher, recorder, there, layers)
-            found.states.update(zip((_key(texts[row]) for row in rows), states, strict=True))
-        if advance is not None:
-            advance(len(rows))
-        if time.monotonic() - stored >= checkpoint_seconds:
-            found.save(path)
-            stored = time.monotonic()
-    teacher.model.to("cpu")
+    with answering(teacher.model) as device:
+        for rows in score_batches(encoded):
+            if not found.has(texts[row] for row in rows):
+                batch = side.collate([encoded[row] for row in rows])
+                there = {name: value.to(device) for name, value in batch.items()}
+                states = _states(teacher, recorder, there, layers)
+                found.states.update(zip((_key(texts[row]) for row in rows), states, strict=True))
+            if advance is not None:
+                advance(len(rows))
+            if time.monotonic() - stored >= checkpoint_seconds:
+                found.save(path)
+                stored = time.monotonic()
     found.save(path)
     return found
 

@@ -113,6 +113,8 @@ class _Trainer:
             cpu=only_cpus(),
             dataloader_config=DataLoaderConfiguration(non_blocking=self.pinned),
         )
+        # What an earlier training left: accelerate leaves a model so marked where it is.
+        vars(trainable.model).pop("_is_accelerate_prepared", None)
         self.model = self.accelerator.prepare(trainable.model)
         self.optimizer = self.accelerator.prepare(optimizer_of(self.model, settings))
         self.average = average_of(self._bare(), settings.ema)

@@ -50,7 +50,7 @@ def _torchrun(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*launcher, "-m", "codewren", *command],
         cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},  # no two share a GPU
     )  # fmt: skip
 
 

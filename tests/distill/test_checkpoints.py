@@ -34,6 +34,7 @@ COMMON = {
     "vocab_size": 300, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
     "intermediate_size": 16, "max_position_embeddings": 40, "pad_token_id": 1, "bos_token_id": 0,
     "eos_token_id": 2, "sep_token_id": 2, "cls_token_id": 0,
+    "initializer_range": 0.2,  # with the 0.02 of real sizes one this small says the same of all
 }  # fmt: skip
 T5 = {"d_model": 16, "num_layers": 2, "num_heads": 2, "d_kv": 8, "d_ff": 16, "vocab_size": 300,
       "pad_token_id": 1, "decoder_start_token_id": 1}  # fmt: skip
@@ -71,7 +72,7 @@ def _through(name: str, task: Task, encoding: str, rows: list[Example], folder: 
     teacher = load_teacher(str(folder), task, 32)
     soft = label_examples(teacher, "t", rows, folder / "soft.safetensors").matrix(rows)
     assert soft == pytest.approx(logits_of(model, rows), abs=1e-5)
-    assert soft.std() > 1e-4
+    assert (soft.std(0) > 1e-4).all()
     _states(teacher, texts_of(rows)[:8], folder / "states.safetensors")
     return soft
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codewren_distill.models import SiameseModel
 from codewren_distill.pair_heads import PAIR_HEADS, PairHead, SharedHead
 from codewren_export.quiet import quiet
 from codewren_export.reference import head_graph
@@ -29,6 +30,17 @@ def test_a_head_is_made_again_from_its_weights(head: PairHead) -> None:
     again = type(head).from_state(head.state_dict())
     u, v = torch.randn(2, 5, WIDTH)
     assert torch.equal(head(u, v), again(u, v))
+
+
+def test_a_head_computes_in_fp32_whatever_the_encoder_does(head: PairHead) -> None:
+    class Embeds(SiameseModel):
+        def embed(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return input_ids.bfloat16() * attention_mask
+
+    texts = torch.randn(10, WIDTH).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answer = Embeds(torch.nn.Identity(), head)(texts, torch.ones(10, 1).bfloat16())
+    assert torch.equal(answer, head(*texts.float().chunk(2)))
 
 
 def test_onnxruntime_answers_as_torch_does(head: PairHead, tmp_path: Path) -> None:

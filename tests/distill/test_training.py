@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,28 @@ def test_training_learns_and_its_log_is_whole(
     assert (logits_of(single, single_examples).argmax(1) == labels).mean() > 0.9
     lines = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, lines[-1]["steps"] + 1))
+
+
+def test_a_model_that_has_trained_is_placed_where_it_trains_again(
+    single: Classifier,
+    single_examples: list[Example],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A GPU holds it while it trains alone: the second time it must be brought there anew."""
+    placed: list[object] = []
+    to = torch.nn.Module.to
+
+    def noted(module: torch.nn.Module, *args: Any, **kwargs: Any) -> torch.nn.Module:
+        placed.append(module)
+        return to(module, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "to", noted)
+    settings = replace(SETTINGS, epochs=1)
+    for name in ("first", "second"):
+        placed.clear()
+        finetune(single, single_examples[:8], settings, tmp_path / name, identity="a")
+        assert any(module is single.model for module in placed)
 
 
 REGULARISED = replace(SETTINGS, ema=0.9, token_dropout=0.1)

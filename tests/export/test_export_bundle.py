@@ -174,7 +174,8 @@ def test_a_table_of_ngrams_takes_a_byte_a_bucket(
     for buckets in (0, 4_096, 8_192):
         given = exportable(TINY, "single", ("a", "b"), fresh=FreshStudent(ngrams=buckets))
         sizes.append(export_bundle(given, tmp_path / f"{buckets}.wren").size_bytes)
-    assert 4_096 <= sizes[2] - sizes[1] < 4_120
+    # The manifest holds a figure, of two digits or of four.
+    assert 4_090 <= sizes[2] - sizes[1] < 4_120
     # Room for no more than that is what search keeps.
     kept = NGRAM_GRAPH_BYTES["single"]
     assert kept - 150 < sizes[1] - sizes[0] - 4_096 <= kept

@@ -22,6 +22,8 @@ from codewren_runtime.errors import DataError, ModelError, OptionError
 from codewren_runtime.types import Example, Task
 
 if TYPE_CHECKING:
+    import torch
+
     from codewren_distill.classifier import Classifier
 
 __all__ = ["Trial", "bundle_row", "embedding_rows"]
@@ -146,13 +148,13 @@ def _torch_row(reporter: Reporter, teacher: Classifier, title: str, trial: Trial
     """One row: a model in torch on one thread; its bytes are those of its weights."""
     import torch
 
-    threads = torch.get_num_threads()
+    threads, cpu = torch.get_num_threads(), torch.device("cpu")
     torch.set_num_threads(1)
     try:
         with reporter.step(f"evaluate {title.split(':', maxsplit=1)[0]}", 1) as bar:
             scores = trial.scores(lambda texts: _embedded(teacher, texts))
             bar.advance()
-        latency = p50(lambda text: _embedded(teacher, [text]), trial.texts)
+        latency = p50(lambda text: _embedded(teacher, [text], cpu), trial.texts)
     finally:
         torch.set_num_threads(threads)
     return Row(title, scores, 4 * teacher.parameters, latency)
@@ -191,7 +193,7 @@ def _tfidf_row(train: Dataset, trial: Trial) -> Row:
     return Row("TF-IDF cosine", trial.scores(fitted.transform), fitted.bytes, latency)
 
 
-def _embedded(model: Classifier, texts: Sequence[str]) -> Any:
+def _embedded(model: Classifier, texts: Sequence[str], device: torch.device | None = None) -> Any:
     from codewren_distill.scoring import logits_of
 
-    return logits_of(model, [Example(text) for text in texts])
+    return logits_of(model, [Example(text) for text in texts], device=device)

@@ -150,10 +150,10 @@ def evaluate_folder(reporter: Reporter, folder: Path, title: str, test: Dataset)
     classifier = load_classifier(folder)
     with reporter.step(f"evaluate {folder.name}", len(test.examples)) as bar:
         logits = logits_of(classifier, test.examples, bar.advance)
-    threads = torch.get_num_threads()
+    threads, cpu = torch.get_num_threads(), torch.device("cpu")
     torch.set_num_threads(1)
     try:
-        latency = p50(lambda example: logits_of(classifier, [example]), test.examples)
+        latency = p50(lambda one: logits_of(classifier, [one], device=cpu), test.examples)
     finally:
         torch.set_num_threads(threads)
     size = shipped(folder)
