@@ -105,26 +105,35 @@ def hardening(data: Data) -> list[str]:
 
 def teachers(data: Data) -> list[str]:
     """Teachers without a hub, and students of each of them."""
-    sets = ("valid", "test_public")
-    of_teachers = [
-        (name, *(f"{100 * row[part][figure]:.2f}" for part in sets for figure in ACCURACY_AUC),
-         f"{row['cpu_seconds']:,.0f} s" if "cpu_seconds" in row else "–")
-        for name, row in data["teachers"].items()
+    return [line for name, found in data["tasks"].items() for line in _taught(name, found)]
+
+
+def _taught(task: str, found: Data) -> list[str]:
+    """One task's teachers, and its students by kind."""
+    parts, figures = ("valid", "test_public"), ("accuracy", "auc")
+    rows = [
+        (name, *(f"{100 * row[part][figure]:.2f}" for part in parts for figure in figures),
+         *(f"{row['parameters']:,}" if "parameters" in row else "–",
+           f"{100 * row['folds']:.2f}" if "folds" in row else "–"))
+        for name, row in found["teachers"].items()
     ]  # fmt: skip
-    of_students = [
-        (name, *(_points(row[part][figure]) for part in sets for figure in ACCURACY_AUC))
-        for name, row in data["students"].items()
+    head = ("valid, %", "AUC", "test_public, %", "AUC")
+    lines = [
+        f"{task.capitalize()}, {found['rows']:,} labelled rows, teachers with one seed; *unseen* "
+        "are the labelled rows, each by a teacher that did not see it.",
+        "",
+        *table(("teacher", *head, "parameters", "unseen, %"), rows),
+        "",
     ]
-    figures = ("valid, %", "AUC", "test_public, %", "AUC")
-    return [
-        f"{data['pairs']:,} pairs of BigCloneBench; teachers with one seed.",
-        "",
-        *table(("teacher", *figures, "CPU"), of_teachers),
-        "",
-        f"Students, one encoder of 128 hidden units and one layer, {data['seeds']} seeds:",
-        "",
-        *table(("student taught by", *figures), of_students),
-    ]
+    for kind, students in found["students"].items():
+        first = next(iter(students.values()))["valid"]["accuracy"]["all"]
+        rows = [
+            (name, *(_points(row[part][figure]) for part in parts for figure in figures))
+            for name, row in students.items()
+        ]
+        lines += [f"Students, {kind}, {len(first)} seeds:", ""]
+        lines += [*table(("taught by", *head), rows), ""]
+    return lines
 
 
 def normalisation(data: Data) -> list[str]:

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from .running import BENCHMARKS, read, report, run
 
 
@@ -95,30 +93,6 @@ def test_an_ablation_goes_on_where_it_was(shared: Path, tmp_path: Path) -> None:
     assert read(tmp_path / "two")["ablation"]["arms"] == arms
     assert made == {path: path.stat().st_mtime_ns for path in made}
     assert "int4, trained for it" in report(tmp_path / "two")
-
-
-@pytest.mark.slow
-def test_training_on_a_gpu_is_measured_arm_by_arm(tmp_path: Path) -> None:
-    """A GPU is not needed: small models train on any machine, and it says so."""
-    run("gpu_speed.py", "--quick", "--out", tmp_path)
-    data = json.loads((tmp_path / "gpu_speed.json").read_text())
-    student = ["student-16-plain", "student-16-layers", "student-16-whole"]
-    assert sorted(data["arms"]) == sorted([*student, "teacher-4-plain"])
-    for name, row in data["arms"].items():
-        assert ("published" in row) == (name in student)
-        for loop in (row[loop] for loop in ("published", "codewren") if loop in row):
-            assert loop["functions_per_second"]["median"] > 0
-            assert loop["utilisation"] > 0
-    if data["device"]["gpu"] is None:
-        assert "no GPU" in data["note"]
-    assert "student-16-layers: codewren" in report(tmp_path)
-
-
-def test_an_arm_without_time_is_named_and_loses_no_other(tmp_path: Path) -> None:
-    run("gpu_speed.py", "--quick", "--least", 1_000, "--out", tmp_path)
-    data = json.loads((tmp_path / "gpu_speed.json").read_text())
-    assert {row["failed"] for row in data["arms"].values()} == {"no time was left"}
-    assert "student-16-plain: no time was left" in report(tmp_path)
 
 
 def test_code_search_is_measured_from_end_to_end(tmp_path: Path) -> None:
