@@ -141,8 +141,12 @@ def test_folds_that_cannot_be_are_refused(data: Dataset, tmp_path: Path) -> None
     with pytest.raises(OptionError, match="leave them out for the control"):
         finetune(run, data, TASK, SOURCE, TRAINING, into="control", folds=2)
     few = replace(data, examples=data.examples[:2], lines=data.lines[:2])
-    with pytest.raises(DataError, match="give fewer folds"):
-        outside(few, 0, 50)
+    with pytest.raises(DataError, match=r"data\.jsonl: 2 rows leave one of 50 folds empty"):
+        finetune(run, few, TASK, SOURCE, TRAINING, folds=50)
+    alone = [replace(row, label=int(i == 3)) for i, row in enumerate(data.examples)]
+    with pytest.raises(DataError, match=r"data\.jsonl: all rows outside fold \d of 2 have one"):
+        finetune(run, replace(data, examples=alone), TASK, SOURCE, TRAINING, folds=2)
+    assert not run.folder.exists()  # all that before the first of the trainings
 
 
 def test_recipes_name_folds(tmp_path: Path) -> None:

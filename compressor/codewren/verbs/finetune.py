@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
-from codewren.verbs.folds import finish_folds, fold_folder, outside, require_folds
+from codewren.verbs.folds import (
+    finish_folds,
+    fold_folder,
+    outside,
+    require_folds,
+    require_rows,
+)
 from codewren.verbs.training import (
     PRETRAINED,
     Watch,
@@ -78,6 +84,7 @@ def finetune(
     (`codewren.verbs.folds`).
     """
     require_folds(folds, task.kind, into)
+    require_rows(data, folds)
     rules = supervision or Supervision()
     done = _finetune(run, data, task, source, training, into, rules, valid)
     for fold in range(folds):

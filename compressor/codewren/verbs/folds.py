@@ -21,7 +21,15 @@ from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.files import sha256_of
 from codewren_runtime.types import Example
 
-__all__ = ["finish_folds", "fold_folder", "fold_hashes", "in_folds", "outside", "require_folds"]
+__all__ = [
+    "finish_folds",
+    "fold_folder",
+    "fold_hashes",
+    "in_folds",
+    "outside",
+    "require_folds",
+    "require_rows",
+]
 
 FOLDS, MARKER = "folds", "folds.json"  # of a teacher's folder
 MOST = 100
@@ -37,19 +45,38 @@ def require_folds(folds: int, kind: str, into: str = "teacher") -> None:
         raise OptionError(f"folds are for a teacher, which labels; leave them out for the {into}")
 
 
+def require_rows(data: Dataset, folds: int) -> None:
+    """DataError before anything trains unless each fold has rows, and the others labels to learn.
+
+    With three labels or more, one may be in a single fold: its teacher knows the others.
+    """
+    if not folds:
+        return
+    labels: list[set[int | None]] = [set() for _ in range(folds)]
+    for example, fold in zip(data.examples, _folds(data.examples, folds), strict=True):
+        labels[fold].add(example.label)
+    if not all(labels):
+        raise DataError(
+            f"{data.path}: {len(data.examples)} rows leave one of {folds} folds empty; "
+            "give fewer folds"
+        )
+    for fold in range(folds):
+        others = set().union(*labels[:fold], *labels[fold + 1 :])
+        if len(others) < 2 <= len(others | labels[fold]):
+            raise DataError(
+                f"{data.path}: all rows outside fold {fold} of {folds} have one label, which "
+                "teaches nothing; give fewer folds, or more rows of the other labels"
+            )
+
+
 def fold_folder(into: str, fold: int) -> str:
     """Where, in the run, the teacher is that leaves this fold out."""
     return f"{into}/{FOLDS}/{fold}"
 
 
 def outside(data: Dataset, fold: int, folds: int) -> Dataset:
-    """The rows that are not in the fold; DataError if there are none, or none that are."""
+    """The rows that are not in the fold."""
     kept = [i for i, own in enumerate(_folds(data.examples, folds)) if own != fold]
-    if not kept or len(kept) == len(data.examples):
-        raise DataError(
-            f"{data.path}: {len(data.examples)} rows leave one of {folds} folds empty; "
-            "give fewer folds"
-        )
     return replace(
         data,
         examples=Picked(data.examples, kept),
