@@ -133,6 +133,46 @@ def test_folds_that_are_not_whole_label_nothing(data: Dataset, tmp_path: Path) -
     label(run, data, TASK)
 
 
+def test_folds_of_a_former_teacher_label_nothing(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    other = replace(TRAINING, epochs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("codewren.verbs.finetune.outside", lambda *_: 1 / 0)  # killed between the two
+        with pytest.raises(ZeroDivisionError):
+            finetune(run, data, TASK, SOURCE, other, folds=2)
+    with pytest.raises(OptionError, match="was made beside another teacher; run finetune again"):
+        label(run, data, TASK)
+    finetune(run, data, TASK, SOURCE, other, folds=2)
+    label(run, data, TASK)
+
+
+def test_what_says_that_folds_are_whole_may_be_damaged(data: Dataset, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    marker = run.path("teacher/folds/folds.json")
+    for inputs in ({}, [], {"teacher": "", "folds": 7}, {"teacher": "", "folds": []}):
+        marker.write_text(json.dumps({"schema": 1, "inputs": inputs}))
+        with pytest.raises(OptionError, match=r"folds\.json: is not as finetune writes it"):
+            label(run, data, TASK)
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    label(run, data, TASK)
+
+
+def test_folds_that_were_moved_elsewhere_go_as_a_link(data: Dataset, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    folds, elsewhere = run.path("teacher/folds"), tmp_path / "elsewhere"
+    folds.rename(elsewhere)
+    folds.symlink_to(elsewhere)
+    label(run, data, TASK)
+    finetune(run, data, TASK, SOURCE, TRAINING)
+    assert not folds.is_symlink()
+    assert (elsewhere / "1/model.safetensors").is_file()
+
+
 def test_folds_that_cannot_be_are_refused(data: Dataset, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     for folds in (-1, 1, 101):

@@ -92,13 +92,14 @@ def finish_folds(run: Run, into: str, folds: int) -> None:
     if not folds:
         if folder.is_dir():
             run.reporter.say(f"{folder}: removed, since no folds are asked for")
-            shutil.rmtree(folder)
+            _discard(folder)
         return
     for other in folder.iterdir():
         if other.is_dir() and other.name not in map(str, range(folds)):
-            shutil.rmtree(other)
+            _discard(other)
     hashes = [_hash(folder / str(fold)) for fold in range(folds)]
-    Step(f"finetune {into}", folder / MARKER, {"folds": hashes}).finish({})
+    inputs = {"teacher": _hash(run.path(into)), "folds": hashes}
+    Step(f"finetune {into}", folder / MARKER, inputs).finish({})
 
 
 def fold_hashes(teacher: str) -> list[str]:
@@ -112,7 +113,15 @@ def fold_hashes(teacher: str) -> list[str]:
     remedy = "run finetune again"
     if not (folder / MARKER).is_file():
         raise OptionError(f"{folder}: its teachers are not all there; {remedy}")
-    hashes: list[str] = read_marker(folder / MARKER)["inputs"]["folds"]
+    try:
+        inputs = read_marker(folder / MARKER)["inputs"]
+        whole, hashes = str(inputs["teacher"]), [str(one) for one in inputs["folds"]]
+    except (KeyError, TypeError) as error:
+        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {remedy}") from error
+    if not hashes:
+        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {remedy}")
+    if whole != _hash(Path(teacher)):
+        raise OptionError(f"{folder}: was made beside another teacher; {remedy}")
     for fold, sha256 in enumerate(hashes):
         one = folder / str(fold)
         if not one.is_dir() or _hash(one) != sha256:
@@ -131,6 +140,14 @@ def in_folds(
         for fold, rows in enumerate(of_fold)
         if rows
     ]
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder; of one that was moved elsewhere and linked to, the link."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)
 
 
 def _folds(examples: Sequence[Example], folds: int) -> list[int]:
