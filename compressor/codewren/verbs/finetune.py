@@ -172,6 +172,7 @@ def _build(
 
         own = architecture_of_pretrained(Path(source.checkpoint), task)
         if own is not None:
+            _require_plain(source)
             return fresh_student(own, task, data, source.fresh, seed, Path(source.checkpoint))
         if source.data_flow is not None and task.kind == "pair":
             raise OptionError("data_flow is for single texts; leave it out for pairs")
@@ -181,6 +182,16 @@ def _build(
         )  # fmt: skip
     assert source.architecture is not None  # ModelSource has seen to it
     return fresh_student(source.architecture, task, data, source.fresh, seed, pretrained)
+
+
+def _require_plain(source: ModelSource) -> None:
+    """OptionError for ways of reading that what `pretrain` left does not know."""
+    if source.data_flow is not None or source.pair_encoding == "cross":
+        option = "pair_encoding cross" if source.data_flow is None else "data_flow"
+        raise OptionError(
+            f"{source.checkpoint}: what pretrain left reads each text alone, and no data flow; "
+            f"leave out {option}"
+        )
 
 
 def read_shape(path: Path) -> Architecture:
