@@ -58,7 +58,7 @@ def require_rows(data: Dataset, folds: int) -> None:
     if not all(labels):
         raise DataError(
             f"{data.path}: {len(data.examples)} rows leave one of {folds} folds empty; "
-            "give fewer folds"
+            "give fewer folds, or more rows that differ"
         )
     for fold in range(folds):
         others = set().union(*labels[:fold], *labels[fold + 1 :])
