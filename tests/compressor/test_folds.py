@@ -14,7 +14,7 @@ from codewren.data import Dataset, Fields, read_examples
 from codewren.recipe import load_recipe
 from codewren.run_directory import Run
 from codewren.verbs.finetune import ModelSource, finetune
-from codewren.verbs.folds import in_folds, outside
+from codewren.verbs.folds import finish_folds, in_folds, outside
 from codewren.verbs.label import SOFT_LABELS, LabelSource, label
 from codewren_distill.classifier import load_classifier
 from codewren_distill.scoring import logits_of
@@ -171,6 +171,19 @@ def test_folds_that_were_moved_elsewhere_go_as_a_link(data: Dataset, tmp_path: P
     finetune(run, data, TASK, SOURCE, TRAINING)
     assert not folds.is_symlink()
     assert (elsewhere / "1/model.safetensors").is_file()
+
+
+def test_folds_that_cannot_be_removed_are_named(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied", "folds.json")
+
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(OptionError, match=r"teacher/folds: cannot be removed .*; remove it"):
+        finish_folds(run, "teacher", 0)
 
 
 def test_folds_that_cannot_be_are_refused(data: Dataset, tmp_path: Path) -> None:

@@ -144,10 +144,15 @@ def in_folds(
 
 def _discard(folder: Path) -> None:
     """Remove a folder; of one that was moved elsewhere and linked to, the link."""
-    if folder.is_symlink():
-        folder.unlink()
-    else:
-        shutil.rmtree(folder)
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+    except OSError as error:  # which names a file in it by its last part alone
+        raise OptionError(
+            f"{folder}: cannot be removed ({error.strerror}); remove it, then run finetune again"
+        ) from error
 
 
 def _folds(examples: Sequence[Example], folds: int) -> list[int]:
