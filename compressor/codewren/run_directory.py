@@ -31,7 +31,7 @@ from codewren.progress import Reporter, Silent
 from codewren.ranks import is_first, refuse_several, taking_part
 from codewren_runtime.errors import OptionError
 from codewren_runtime.files import read_json, sha256_of, write_json
-from codewren_runtime.temporary import TEMPORARY, lock_handle, remove
+from codewren_runtime.temporary import lock_handle, sweep_below
 from codewren_runtime.types import Task
 
 __all__ = ["Run", "Step", "read_marker"]
@@ -127,8 +127,7 @@ class Run:
                 f"{self.folder}: cannot write there ({error.strerror}); choose another with --run"
             ) from error
         try:
-            for unfinished in list(self.folder.rglob(TEMPORARY)):
-                remove(unfinished)
+            sweep_below(self.folder)
             yield
         finally:
             with contextlib.suppress(OSError):  # Windows keeps what is open, and no harm is done

@@ -123,8 +123,9 @@ def fit_ngrams(bag: NgramBag, encoded: Sequence[Encoded], shares: Floats, seed: 
         log_shares = log_softmax(np.pad(asked @ weights + bias, ((0, 0), (1, 0))), axis=1)
         return float(-(shares[held_out] * log_shares).sum())
 
+    can_choose = len(shares) > LEAST and _labels_in(shares[~held_out]) > 1
     choices = list(product(rows, INVERSE_PENALTIES))
-    counting, penalty = min(choices, key=loss) if len(shares) > LEAST else choices[0]
+    counting, penalty = min(choices, key=loss) if can_choose else choices[0]
     weights, bias = _regression(rows[counting], shares, penalty, seed)
     bag.counting = counting
     with torch.no_grad():
@@ -163,10 +164,17 @@ def shares_of(targets: Tensor, num_labels: int, hard_weight: float = 0.0) -> Flo
     return np.asarray(probabilities.numpy(), dtype=np.float64)
 
 
+def _labels_in(shares: Floats) -> int:
+    """How many labels any row has a share of."""
+    return int((shares > 0).any(axis=0).sum())
+
+
 def _regression(
     rows: csr_matrix, shares: Floats, inverse_penalty: float, seed: int
 ) -> tuple[Floats, Floats]:
     """Weights (buckets, labels - 1) and bias (labels - 1,) against the first label's 0."""
+    if _labels_in(shares) < 2:
+        raise DataError("n-grams need rows of at least two labels; the data has one")
     columns = range(shares.shape[1]) if shares.shape[1] > 2 else (1,)
     fits = [_binary(rows, shares[:, column], inverse_penalty, seed) for column in columns]
     weights = np.stack([weight for weight, _ in fits], axis=1)
@@ -179,13 +187,16 @@ def _regression(
 def _binary(
     rows: csr_matrix, share: Floats, inverse_penalty: float, seed: int
 ) -> tuple[Floats, float]:
-    """Logistic regression on a share: each row is both, weighted by its share of each."""
+    """Logistic regression on a share: each row is both, weighted by its share of each.
+
+    What no row has a share of, a label of a fold that was left out, say, is rarer than one of them.
+    """
     weights = np.concatenate((1 - share, share))
     kept = weights > 0
     stacked = vstack([rows, rows], format="csr")[kept]
     is_it = np.repeat([0, 1], len(share))[kept]
-    if is_it.min() == is_it.max():
-        raise DataError("n-grams need rows of at least two labels; the data has one")
+    if is_it.max() == 0:
+        return np.zeros(rows.shape[1]), -float(np.log(2 * len(share)))
     model: Any = LogisticRegression(
         C=inverse_penalty, solver="liblinear", tol=1e-2, random_state=seed
     )

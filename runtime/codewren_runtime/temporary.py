@@ -9,12 +9,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from glob import escape
+from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["TEMPORARY", "lock_handle", "remove", "temporary_beside"]
+__all__ = ["TEMPORARY", "lock_handle", "sweep_below", "temporary_beside"]
 
 ENDING = ".????????.tmp"
 TEMPORARY = f".*{ENDING}"  # what a killed process may leave of any output
+LONGEST = 255 - len(ENDING) - 1  # bytes of an output's name that a temporary one can hold
+
+Lock = Literal["held", "another's", "unknown"]
 
 
 @contextlib.contextmanager
@@ -25,10 +30,10 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     operating system's lock, which goes with the process. Where there are no such locks (Windows,
     some network drives) nothing of others is touched.
     """
-    for left in path.parent.glob(escape(f".{path.name}") + ENDING):
-        with _held(left, wait=False) as is_mine:
-            if is_mine:
-                remove(left)
+    for left in path.parent.glob(escape(f".{_name(path)}") + ENDING):
+        with _held(left, wait=False) as lock:
+            if lock == "held":
+                _remove(left)
     while True:
         temporary = _made(path, folder=folder)
         with _held(temporary, wait=True):
@@ -36,12 +41,29 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
                 try:
                     yield temporary
                 finally:
-                    remove(temporary)
+                    _remove(temporary)
                 return
 
 
+def sweep_below(folder: Path) -> None:
+    """Remove all temporary names in and below `folder`, but those that another process holds.
+
+    For who has the folder alone: what no lock tells of goes too.
+    """
+    for left in list(folder.rglob(TEMPORARY)):
+        with _held(left, wait=False) as lock:
+            if lock != "another's":
+                _remove(left)
+
+
+def _name(path: Path) -> str:
+    """What a temporary name tells of an output's: all, unless there is no room for it."""
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= LONGEST else sha256(name).hexdigest()
+
+
 def _made(path: Path, *, folder: bool) -> Path:
-    prefix, suffix = f".{path.name}.", ".tmp"
+    prefix, suffix = f".{_name(path)}.", ".tmp"
     if folder:
         return Path(tempfile.mkdtemp(suffix, prefix, path.parent))
     handle, name = tempfile.mkstemp(suffix, prefix, path.parent)
@@ -49,29 +71,32 @@ def _made(path: Path, *, folder: bool) -> Path:
     return Path(name)
 
 
-def remove(path: Path) -> None:
-    """Remove a temporary file or folder, if it is there."""
-    if path.is_dir():
+def _remove(path: Path) -> None:
+    """Remove a temporary file or folder, if it is there and can be: left, it does no harm."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _held(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold the lock of `path` if it can be had: yields whether it is held."""
+def _held(path: Path, *, wait: bool) -> Iterator[Lock]:
+    """Hold the lock of `path` if it can be had: yields who has it."""
     if sys.platform == "win32":  # its locks would keep the writer's own second handle out
-        yield False
+        yield "unknown"
         return
     with contextlib.ExitStack() as opened:
+        lock: Lock = "held"
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
             opened.callback(os.close, handle)
             lock_handle(handle, wait=wait)
+        except BlockingIOError:
+            lock = "another's"
         except OSError:
-            yield False
-        else:
-            yield True
+            lock = "unknown"
+        yield lock
 
 
 if sys.platform == "win32":

@@ -14,7 +14,7 @@ from codewren.data import Dataset, Fields, read_examples
 from codewren.recipe import load_recipe
 from codewren.run_directory import Run
 from codewren.verbs.finetune import ModelSource, finetune
-from codewren.verbs.folds import in_folds, outside
+from codewren.verbs.folds import finish_folds, in_folds, outside
 from codewren.verbs.label import SOFT_LABELS, LabelSource, label
 from codewren_distill.classifier import load_classifier
 from codewren_distill.scoring import logits_of
@@ -133,6 +133,59 @@ def test_folds_that_are_not_whole_label_nothing(data: Dataset, tmp_path: Path) -
     label(run, data, TASK)
 
 
+def test_folds_of_a_former_teacher_label_nothing(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    other = replace(TRAINING, epochs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("codewren.verbs.finetune.outside", lambda *_: 1 / 0)  # killed between the two
+        with pytest.raises(ZeroDivisionError):
+            finetune(run, data, TASK, SOURCE, other, folds=2)
+    with pytest.raises(OptionError, match="was made beside another teacher; run finetune again"):
+        label(run, data, TASK)
+    finetune(run, data, TASK, SOURCE, other, folds=2)
+    label(run, data, TASK)
+
+
+def test_what_says_that_folds_are_whole_may_be_damaged(data: Dataset, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    marker = run.path("teacher/folds/folds.json")
+    for inputs in ({}, [], {"teacher": "", "folds": 7}, {"teacher": "", "folds": []}):
+        marker.write_text(json.dumps({"schema": 1, "inputs": inputs}))
+        with pytest.raises(OptionError, match=r"folds\.json: is not as finetune writes it"):
+            label(run, data, TASK)
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    label(run, data, TASK)
+
+
+def test_folds_that_were_moved_elsewhere_go_as_a_link(data: Dataset, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    folds, elsewhere = run.path("teacher/folds"), tmp_path / "elsewhere"
+    folds.rename(elsewhere)
+    folds.symlink_to(elsewhere)
+    label(run, data, TASK)
+    finetune(run, data, TASK, SOURCE, TRAINING)
+    assert not folds.is_symlink()
+    assert (elsewhere / "1/model.safetensors").is_file()
+
+
+def test_folds_that_cannot_be_removed_are_named(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied", "folds.json")
+
+    run = Run(tmp_path / "run")
+    finetune(run, data, TASK, SOURCE, TRAINING, folds=2)
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(OptionError, match=r"teacher/folds: cannot be removed .*; remove it"):
+        finish_folds(run, "teacher", 0)
+
+
 def test_folds_that_cannot_be_are_refused(data: Dataset, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     for folds in (-1, 1, 101):
@@ -141,8 +194,12 @@ def test_folds_that_cannot_be_are_refused(data: Dataset, tmp_path: Path) -> None
     with pytest.raises(OptionError, match="leave them out for the control"):
         finetune(run, data, TASK, SOURCE, TRAINING, into="control", folds=2)
     few = replace(data, examples=data.examples[:2], lines=data.lines[:2])
-    with pytest.raises(DataError, match="give fewer folds"):
-        outside(few, 0, 50)
+    with pytest.raises(DataError, match=r"data\.jsonl: 2 rows leave one of 50 folds empty"):
+        finetune(run, few, TASK, SOURCE, TRAINING, folds=50)
+    alone = [replace(row, label=int(i == 3)) for i, row in enumerate(data.examples)]
+    with pytest.raises(DataError, match=r"data\.jsonl: all rows outside fold \d of 2 have one"):
+        finetune(run, replace(data, examples=alone), TASK, SOURCE, TRAINING, folds=2)
+    assert not run.folder.exists()  # all that before the first of the trainings
 
 
 def test_recipes_name_folds(tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from codewren.cli.app import app
@@ -24,7 +22,6 @@ from codewren.verbs.label import STATES, LabelSource, label
 from codewren.verbs.pretrain import PretrainSettings, pretrain
 from codewren_distill.settings import FreshStudent, TrainingSettings
 from codewren_distill.soft_labels import example_key
-from codewren_distill.teachers import load_teacher
 from codewren_runtime.errors import CodewrenError, OptionError
 from codewren_runtime.types import Architecture, Example, Task
 
@@ -79,26 +76,6 @@ def test_a_student_starts_from_what_the_run_has_pretrained(data: Dataset, run: R
     finetune(run, data, TASK, control, QUICK, into="control")
     assert run.path("control/tokenizer.json").read_bytes() == theirs.read_bytes()
     assert run.path("teacher/tokenizer.json").read_bytes() != theirs.read_bytes()
-
-
-def test_a_teacher_can_be_made_of_a_pretrained_encoder(data: Dataset, run: Run) -> None:
-    pretrain(run, data, "raw", PretrainSettings(), QUICK)
-    source = ModelSource(checkpoint=str(run.path("pretrained")), max_length=16)
-    still = replace(QUICK, learning_rate=1e-9)
-    finetune(run, data, TASK, source, still, folds=2)
-    ours, theirs = (
-        load_file(run.path(f"{p}/model.safetensors")) for p in ("teacher", "pretrained")
-    )
-    name = next(name for name in theirs if name.endswith("encoder.layer.1.output.dense.weight"))
-    assert torch.allclose(ours[next(own for own in ours if own.endswith(name))], theirs[name])
-    tokenizers = [run.path(f"{p}/tokenizer.json").read_bytes() for p in ("teacher", "pretrained")]
-    assert tokenizers[0] == tokenizers[1]
-    teacher = load_teacher(str(run.path("teacher")), TASK, 400)
-    assert teacher.max_length == SHAPE.max_length
-    label(run, data, TASK)
-    words = Task("t", "single", ("no", "yes"), "words")
-    with pytest.raises(OptionError, match="pre-trained on raw text, the task is on words"):
-        finetune(Run(run.folder / "other"), data, words, source, QUICK)
 
 
 def test_a_pretrained_encoder_that_does_not_fit_is_refused(data: Dataset, run: Run) -> None:

@@ -12,7 +12,7 @@ import pytest
 from codewren.run_directory import Run, Step, read_marker
 from codewren.verbs.search import read_budget
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import atomic_path, write_bytes, write_json
+from codewren_runtime.files import atomic_path, write_json
 from codewren_runtime.types import Task
 
 
@@ -134,61 +134,6 @@ def test_a_budget_that_is_none_names_the_file_and_the_remedy(tmp_path: Path, bud
     write_json(tmp_path / "architecture.json", {"budget": budget})
     with pytest.raises(OptionError, match=r"architecture\.json.*run search --force"):
         read_budget(Run(tmp_path))
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from codewren_runtime.files import atomic_path
-with atomic_path(Path(sys.argv[1])) as temporary:
-    temporary.write_bytes(b"half")
-    os._exit(9)
-"""
-
-
-def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
-    path = tmp_path / "student" / "model.safetensors"
-    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
-    assert len(list(path.parent.iterdir())) == 1
-    with Run(tmp_path).locked():
-        assert not list(path.parent.iterdir())
-
-
-def test_the_next_to_write_a_file_removes_what_a_killed_one_left_of_it(tmp_path: Path) -> None:
-    for name in ("found.sarif", "found", "f[o]und.sarif"):
-        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
-    assert len(list(tmp_path.iterdir())) == 3
-    write_bytes(tmp_path / "f[o]und.sarif", b"whole")
-    write_bytes(tmp_path / "found.sarif", b"whole")
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert [left[0][:7], *left[1:]] == [".found.", "f[o]und.sarif", "found.sarif"]
-
-
-def test_what_another_is_writing_stays_until_it_is_done(tmp_path: Path) -> None:
-    path = tmp_path / "found.sarif"
-    with atomic_path(path) as first:
-        first.write_bytes(b"first")
-        write_bytes(path, b"second")
-        assert first.read_bytes() == b"first"
-    assert path.read_bytes() == b"first"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_many_writers_of_one_file_never_fail(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from codewren_runtime.files import write_bytes\n"
-        "for _ in range(300): write_bytes(Path(sys.argv[1]), sys.argv[2].encode() * 1000)"
-    )
-    path = tmp_path / "found.sarif"
-    writers = [
-        subprocess.Popen([sys.executable, "-c", code, str(path), letter], stderr=subprocess.PIPE)
-        for letter in "abcd"
-    ]
-    for writer in writers:
-        _, errors = writer.communicate()
-        assert writer.returncode == 0, errors.decode()
-    assert list(tmp_path.iterdir()) == [path]
-    assert len(path.read_bytes()) == 1000 == path.read_text().count(path.read_text()[0])
 
 
 def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:

@@ -123,6 +123,21 @@ def test_held_out_rows_say_what_an_ngram_counts(counting: str) -> None:
     assert (np.array(answers) == labels).mean() > 0.9
 
 
+def test_a_label_that_no_row_has_is_the_rarest_of_three() -> None:
+    rows = [((0, 5 + at % 2, 2, 7),) for at in range(40)]
+    bag = NgramBag(4_096, 2)
+    fit_ngrams(bag, rows, np.eye(3)[[at % 2 for at in range(40)]], seed=0)
+    for at, (row,) in enumerate(rows[:2]):
+        ids = torch.tensor([row])
+        shares = bag(ids, torch.ones_like(ids)).softmax(-1)[0]
+        assert int(shares.argmax()) == at
+        assert 0 < float(shares[2]) < 0.05
+    with pytest.raises(DataError, match="two labels"):
+        fit_ngrams(NgramBag(64, 2), rows, np.eye(3)[[1] * 40], seed=0)
+    # Nor is it one that only the rows have that choose the penalty.
+    fit_ngrams(NgramBag(64, 1), rows * 5, np.eye(2)[[1] + [0] * 199], seed=0)
+
+
 def test_what_cannot_be(
     single_task: Task, pair_task: Task, tokenizer_json: str, tmp_path: Path
 ) -> None:

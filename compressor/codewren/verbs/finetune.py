@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
-from codewren.verbs.folds import finish_folds, fold_folder, outside, require_folds
+from codewren.verbs.folds import (
+    finish_folds,
+    fold_folder,
+    outside,
+    require_folds,
+    require_rows,
+)
 from codewren.verbs.training import (
     PRETRAINED,
     Watch,
@@ -78,6 +84,7 @@ def finetune(
     (`codewren.verbs.folds`).
     """
     require_folds(folds, task.kind, into)
+    require_rows(data, folds)
     rules = supervision or Supervision()
     done = _finetune(run, data, task, source, training, into, rules, valid)
     for fold in range(folds):
@@ -165,6 +172,7 @@ def _build(
 
         own = architecture_of_pretrained(Path(source.checkpoint), task)
         if own is not None:
+            _require_plain(source)
             return fresh_student(own, task, data, source.fresh, seed, Path(source.checkpoint))
         if source.data_flow is not None and task.kind == "pair":
             raise OptionError("data_flow is for single texts; leave it out for pairs")
@@ -174,6 +182,16 @@ def _build(
         )  # fmt: skip
     assert source.architecture is not None  # ModelSource has seen to it
     return fresh_student(source.architecture, task, data, source.fresh, seed, pretrained)
+
+
+def _require_plain(source: ModelSource) -> None:
+    """OptionError for ways of reading that what `pretrain` left does not know."""
+    if source.data_flow is not None or source.pair_encoding == "cross":
+        option = "pair_encoding cross" if source.data_flow is None else "data_flow"
+        raise OptionError(
+            f"{source.checkpoint}: what pretrain left reads each text alone, and no data flow; "
+            f"leave out {option}"
+        )
 
 
 def read_shape(path: Path) -> Architecture:

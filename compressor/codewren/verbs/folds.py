@@ -21,7 +21,15 @@ from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.files import sha256_of
 from codewren_runtime.types import Example
 
-__all__ = ["finish_folds", "fold_folder", "fold_hashes", "in_folds", "outside", "require_folds"]
+__all__ = [
+    "finish_folds",
+    "fold_folder",
+    "fold_hashes",
+    "in_folds",
+    "outside",
+    "require_folds",
+    "require_rows",
+]
 
 FOLDS, MARKER = "folds", "folds.json"  # of a teacher's folder
 MOST = 100
@@ -37,19 +45,38 @@ def require_folds(folds: int, kind: str, into: str = "teacher") -> None:
         raise OptionError(f"folds are for a teacher, which labels; leave them out for the {into}")
 
 
+def require_rows(data: Dataset, folds: int) -> None:
+    """DataError before anything trains unless each fold has rows, and the others labels to learn.
+
+    With three labels or more, one may be in a single fold: its teacher knows the others.
+    """
+    if not folds:
+        return
+    labels: list[set[int | None]] = [set() for _ in range(folds)]
+    for example, fold in zip(data.examples, _folds(data.examples, folds), strict=True):
+        labels[fold].add(example.label)
+    if not all(labels):
+        raise DataError(
+            f"{data.path}: {len(data.examples)} rows leave one of {folds} folds empty; "
+            "give fewer folds, or more rows that differ"
+        )
+    for fold in range(folds):
+        others = set().union(*labels[:fold], *labels[fold + 1 :])
+        if len(others) < 2 <= len(others | labels[fold]):
+            raise DataError(
+                f"{data.path}: all rows outside fold {fold} of {folds} have one label, which "
+                "teaches nothing; give fewer folds, or more rows of the other labels"
+            )
+
+
 def fold_folder(into: str, fold: int) -> str:
     """Where, in the run, the teacher is that leaves this fold out."""
     return f"{into}/{FOLDS}/{fold}"
 
 
 def outside(data: Dataset, fold: int, folds: int) -> Dataset:
-    """The rows that are not in the fold; DataError if there are none, or none that are."""
+    """The rows that are not in the fold."""
     kept = [i for i, own in enumerate(_folds(data.examples, folds)) if own != fold]
-    if not kept or len(kept) == len(data.examples):
-        raise DataError(
-            f"{data.path}: {len(data.examples)} rows leave one of {folds} folds empty; "
-            "give fewer folds"
-        )
     return replace(
         data,
         examples=Picked(data.examples, kept),
@@ -65,13 +92,14 @@ def finish_folds(run: Run, into: str, folds: int) -> None:
     if not folds:
         if folder.is_dir():
             run.reporter.say(f"{folder}: removed, since no folds are asked for")
-            shutil.rmtree(folder)
+            _discard(folder)
         return
     for other in folder.iterdir():
         if other.is_dir() and other.name not in map(str, range(folds)):
-            shutil.rmtree(other)
+            _discard(other)
     hashes = [_hash(folder / str(fold)) for fold in range(folds)]
-    Step(f"finetune {into}", folder / MARKER, {"folds": hashes}).finish({})
+    inputs = {"teacher": _hash(run.path(into)), "folds": hashes}
+    Step(f"finetune {into}", folder / MARKER, inputs).finish({})
 
 
 def fold_hashes(teacher: str) -> list[str]:
@@ -85,7 +113,15 @@ def fold_hashes(teacher: str) -> list[str]:
     remedy = "run finetune again"
     if not (folder / MARKER).is_file():
         raise OptionError(f"{folder}: its teachers are not all there; {remedy}")
-    hashes: list[str] = read_marker(folder / MARKER)["inputs"]["folds"]
+    try:
+        inputs = read_marker(folder / MARKER)["inputs"]
+        whole, hashes = str(inputs["teacher"]), [str(one) for one in inputs["folds"]]
+    except (KeyError, TypeError) as error:
+        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {remedy}") from error
+    if not hashes:
+        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {remedy}")
+    if whole != _hash(Path(teacher)):
+        raise OptionError(f"{folder}: was made beside another teacher; {remedy}")
     for fold, sha256 in enumerate(hashes):
         one = folder / str(fold)
         if not one.is_dir() or _hash(one) != sha256:
@@ -104,6 +140,19 @@ def in_folds(
         for fold, rows in enumerate(of_fold)
         if rows
     ]
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder; of one that was moved elsewhere and linked to, the link."""
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+    except OSError as error:  # which names a file in it by its last part alone
+        raise OptionError(
+            f"{folder}: cannot be removed ({error.strerror}); remove it, then run finetune again"
+        ) from error
 
 
 def _folds(examples: Sequence[Example], folds: int) -> list[int]:

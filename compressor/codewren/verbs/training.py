@@ -14,7 +14,7 @@ from codewren.plots import line_plot
 from codewren.progress import Bar, Reporter
 from codewren.run_directory import Run, Step, read_marker
 from codewren_runtime.errors import OptionError
-from codewren_runtime.files import read_json
+from codewren_runtime.files import read_small
 from codewren_runtime.types import Architecture, Task
 
 if TYPE_CHECKING:
@@ -97,31 +97,48 @@ def pretrained_in(
 def architecture_of_pretrained(folder: Path, task: Task) -> Architecture | None:
     """The architecture of an encoder that `pretrain` left in `folder`; None for another checkpoint.
 
-    Raises OptionError if it reads another text, or was changed.
+    Raises OptionError if it reads another text, or was changed; and where the folder's
+    metrics.json cannot be read, which would say whose it is.
     """
     marker = folder / "metrics.json"
+    if not marker.is_file():
+        return None
+    again = "run pretrain again"
     try:
-        inputs = read_json(marker)["inputs"]
-    except (OptionError, KeyError):
+        settings = json.loads(read_small(marker))["inputs"]["settings"]
+        is_ours = isinstance(settings, dict) and "mask_share" in settings
+    except (ValueError, RecursionError) as error:
+        remedy = f"{again}, or remove it if the checkpoint is another's"
+        raise OptionError(f"{marker}: is not JSON ({error}); {remedy}") from error
+    except (KeyError, TypeError, IndexError):
         return None
-    if "mask_share" not in inputs.get("settings", {}):
+    if not is_ours:
         return None
-    left = _pretrained(folder, task, "run pretrain again")
-    return Architecture.from_json(left["inputs"]["architecture"])
+    left = _pretrained(folder, task, again, f"give that --normalisation, or {again}")
+    try:
+        return Architecture.from_json(left["inputs"]["architecture"])
+    except (KeyError, OptionError) as error:
+        raise OptionError(f"{marker}: names no architecture; {again}") from error
 
 
-def _pretrained(folder: Path, task: Task, remedy: str) -> dict[str, Any]:
-    """What `pretrain` says of its folder."""
+def _pretrained(
+    folder: Path, task: Task, remedy: str, of_text: str | None = None
+) -> dict[str, Any]:
+    """What `pretrain` says of its folder; `of_text` mends that it reads another."""
     from codewren_distill.teachers import classifier_hash
 
-    left = read_marker(folder / "metrics.json")
-    normalisation = left["inputs"]["normalisation"]
+    marker = folder / "metrics.json"
+    left = read_marker(marker)
+    try:
+        normalisation, sha256 = left["inputs"]["normalisation"], left["sha256"]
+    except (KeyError, TypeError) as error:
+        raise OptionError(f"{marker}: is not as pretrain writes it; {remedy}") from error
     if normalisation != task.normalisation:
         raise OptionError(
             f"{folder}: was pre-trained on {normalisation} text, the task is on "
-            f"{task.normalisation}; {remedy}"
+            f"{task.normalisation}; {of_text or remedy}"
         )
-    if left["sha256"] != classifier_hash(str(folder)):
+    if sha256 != classifier_hash(str(folder)):
         raise OptionError(f"{folder}: was changed since it was written; {remedy}")
     return left
 
