@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,13 +158,12 @@ class Bench:
 
     def teacher(self, name: str) -> Figures:
         """Train one, with its folds; keep what it answers; its scores."""
-        run, begin = self.run(name), time.monotonic()
+        run = self.run(name)
         told = self.runs / "answers" / f"{run.folder.name}.json"
         if told.is_file():
             return read_json(told)
         with run.locked():
             self._train(run, name)
-            seconds = time.monotonic() - begin
             whole = run.path("whole")
             shutil.rmtree(whole, ignore_errors=True)
             shutil.copytree(run.path("teacher"), whole, ignore=lambda *_: ["folds"])
@@ -177,7 +175,6 @@ class Bench:
         shares = {part: probabilities(logits) for part, logits in answers.items()}
         found = self.scores(shares) | {
             "parameters": classifier.parameters,
-            "seconds": round(seconds, 1),
             "folds": self._of_train(self.soft(name, "folds")),
             "answers": {part: np.round(one, 5).tolist() for part, one in shares.items()},
         }
