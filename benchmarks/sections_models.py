@@ -131,7 +131,7 @@ def _taught(task: str, found: Data) -> list[str]:
             (name, *(_points(row[part][figure]) for part in parts for figure in figures))
             for name, row in students.items()
         ]
-        lines += [f"Students, {kind}, {len(first)} seeds:", ""]
+        lines += [f"Students, {kind}, {len(first)} seed{'s' * (len(first) > 1)}:", ""]
         lines += [*table(("taught by", *head), rows), ""]
     return lines
 
@@ -285,7 +285,7 @@ MODELS: dict[str, tuple[str, str, Callable[[Data], list[str]]]] = {
     "attack": ("Attacks by renaming", "attack.py BUNDLE…", attack),
     "pretraining": ("Pre-training, and a teacher's states", "pretraining.py", pretraining),
     "hardening": ("Attacks fed back into distillation", "hardening.py", hardening),
-    "teachers": ("Teachers without a model hub", "teachers.py --minilm DIR", teachers),
+    "teachers": ("Teachers without a model hub", "teachers.py --large --minilm DIR", teachers),
     "normalisation": ("In which form a text is read", "normalisation.py", normalisation),
     "long_inputs": ("Code beyond the window", "long_inputs.py", long_inputs),
     "search": ("Search against the certified optimum", "search.py", search),
