@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from codewren.data import Dataset, Fields, read_examples
-from codewren.data.store import Picked
 from codewren.recipe import PretrainRecipe, Recipe
 from codewren.run_directory import Run
 from codewren.verbs.distill import distill
@@ -89,13 +88,7 @@ def sample(data: Dataset, rows: int | None, seed: int) -> Dataset:
     if rows is None or rows >= len(data.examples):
         return data
     chosen = sorted(random.Random(seed).sample(range(len(data.examples)), rows))
-    return replace(
-        data,
-        examples=Picked(data.examples, chosen),
-        lines=tuple(data.lines[i] for i in chosen),
-        ids=tuple(data.ids[i] for i in chosen if data.ids),
-        sha256=sha256_of([data.sha256, rows, seed]),
-    )
+    return data.picked(chosen, sha256_of([data.sha256, rows, seed]))
 
 
 def _read(path: Path, fields: Fields, labels: tuple[str, ...] | None) -> Dataset:

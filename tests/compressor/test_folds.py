@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codewren.data import Dataset, Fields, read_examples
+from codewren.data import Dataset
 from codewren.recipe import load_recipe
 from codewren.run_directory import Run
 from codewren.verbs.finetune import ModelSource, finetune
@@ -36,14 +36,6 @@ test = "rows.jsonl"
 architecture = { vocab_size = 280, hidden_size = 16, num_layers = 1, num_heads = 2, \
 intermediate_size = 16, max_length = 32 }
 """
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Dataset:
-    rows = [{"func": f"int f{i}() {{ {'x' * (i % 4)}; }}", "target": i % 2} for i in range(40)]
-    path = tmp_path / "data.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return read_examples(path, Fields(), TASK.labels, require_label=True)
 
 
 def test_each_row_has_the_answer_of_the_teacher_that_left_it_out(

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from codewren.cli.app import app
-from codewren.data import Dataset, Fields, read_examples
+from codewren.data import Dataset
 from codewren.pipeline import run_recipe
 from codewren.recipe import load_recipe
 from codewren.run_directory import Run, Step
@@ -28,14 +28,6 @@ from codewren_runtime.types import Architecture, Example, Task
 TASK = Task("t", "single", ("no", "yes"))
 SHAPE = Architecture(290, 16, 2, 2, 16, 32)
 QUICK = TrainingSettings(epochs=1, batch_size=8, learning_rate=2e-3)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Dataset:
-    rows = [{"func": f"int f{i}() {{ {'x' * (i % 4)}; }}", "target": i % 2} for i in range(40)]
-    path = tmp_path / "data.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return read_examples(path, Fields(), TASK.labels, require_label=True)
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codewren.data.problems import BadRow
+from codewren.data.store import Picked
 from codewren_runtime.errors import DataError
 from codewren_runtime.types import Example, Normalisation, Task, TaskKind
 
@@ -31,6 +32,16 @@ class Dataset:
     labels: tuple[str, ...] = ()
     bad_rows: tuple[BadRow, ...] = ()
     ids: tuple[str, ...] = ()
+
+    def picked(self, rows: Sequence[int], sha256: str) -> Dataset:
+        """Some rows of it, by their numbers, without a copy of their texts."""
+        return replace(
+            self,
+            examples=Picked(self.examples, rows),
+            lines=tuple(self.lines[i] for i in rows),
+            ids=tuple(self.ids[i] for i in rows if self.ids),
+            sha256=sha256,
+        )
 
     def task(self, name: str, kind: TaskKind, normalisation: Normalisation) -> Task:
         """The task of these labels; DataError where all rows have the same one."""

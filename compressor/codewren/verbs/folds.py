@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from codewren.data import Dataset
@@ -77,13 +76,7 @@ def fold_folder(into: str, fold: int) -> str:
 def outside(data: Dataset, fold: int, folds: int) -> Dataset:
     """The rows that are not in the fold."""
     kept = [i for i, own in enumerate(_folds(data.examples, folds)) if own != fold]
-    return replace(
-        data,
-        examples=Picked(data.examples, kept),
-        lines=tuple(data.lines[i] for i in kept),
-        ids=tuple(data.ids[i] for i in kept if data.ids),
-        sha256=sha256_of([data.sha256, "outside", fold, folds]),
-    )
+    return data.picked(kept, sha256_of([data.sha256, "outside", fold, folds]))
 
 
 def finish_folds(run: Run, into: str, folds: int) -> None:
