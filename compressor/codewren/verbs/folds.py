@@ -22,6 +22,7 @@ from codewren_runtime.types import Example
 
 __all__ = [
     "finish_folds",
+    "fold_count",
     "fold_folder",
     "fold_hashes",
     "in_folds",
@@ -32,6 +33,7 @@ __all__ = [
 
 FOLDS, MARKER = "folds", "folds.json"  # of a teacher's folder
 MOST = 100
+REMEDY = "run finetune again"
 
 
 def require_folds(folds: int, kind: str, into: str = "teacher") -> None:
@@ -103,23 +105,20 @@ def fold_hashes(teacher: str) -> list[str]:
     folder = Path(teacher) / FOLDS
     if not folder.is_dir():
         return []
-    remedy = "run finetune again"
-    if not (folder / MARKER).is_file():
-        raise OptionError(f"{folder}: its teachers are not all there; {remedy}")
-    try:
-        inputs = read_marker(folder / MARKER)["inputs"]
-        whole, hashes = str(inputs["teacher"]), [str(one) for one in inputs["folds"]]
-    except (KeyError, TypeError) as error:
-        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {remedy}") from error
-    if not hashes:
-        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {remedy}")
+    whole, hashes = _recorded(folder)
     if whole != _hash(Path(teacher)):
-        raise OptionError(f"{folder}: was made beside another teacher; {remedy}")
+        raise OptionError(f"{folder}: was made beside another teacher; {REMEDY}")
     for fold, sha256 in enumerate(hashes):
         one = folder / str(fold)
         if not one.is_dir() or _hash(one) != sha256:
-            raise OptionError(f"{one}: is missing, or was changed since it was written; {remedy}")
+            raise OptionError(f"{one}: is missing, or was changed since it was written; {REMEDY}")
     return hashes
+
+
+def fold_count(teacher: str) -> int:
+    """How many folds a teacher has, without a look at their weights; 0 where it has none."""
+    folder = Path(teacher) / FOLDS
+    return len(_recorded(folder)[1]) if folder.is_dir() else 0
 
 
 def in_folds(
@@ -135,6 +134,20 @@ def in_folds(
     ]
 
 
+def _recorded(folder: Path) -> tuple[str, list[str]]:
+    """The hashes of the teacher and of those of its folds, as `finish_folds` left them."""
+    if not (folder / MARKER).is_file():
+        raise OptionError(f"{folder}: its teachers are not all there; {REMEDY}")
+    try:
+        inputs = read_marker(folder / MARKER)["inputs"]
+        whole, hashes = str(inputs["teacher"]), [str(one) for one in inputs["folds"]]
+    except (KeyError, TypeError) as error:
+        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {REMEDY}") from error
+    if not hashes:
+        raise OptionError(f"{folder / MARKER}: is not as finetune writes it; {REMEDY}")
+    return whole, hashes
+
+
 def _discard(folder: Path) -> None:
     """Remove a folder; of one that was moved elsewhere and linked to, the link."""
     try:
@@ -144,7 +157,7 @@ def _discard(folder: Path) -> None:
             shutil.rmtree(folder)
     except OSError as error:  # which names a file in it by its last part alone
         raise OptionError(
-            f"{folder}: cannot be removed ({error.strerror}); remove it, then run finetune again"
+            f"{folder}: cannot be removed ({error.strerror}); remove it, then {REMEDY}"
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codewren.data import Dataset
 from codewren.run_directory import Run, Step
-from codewren.verbs.folds import fold_hashes, in_folds
+from codewren.verbs.folds import fold_count, fold_hashes, in_folds
 from codewren.verbs.search import read_architecture
 from codewren_runtime.errors import DataError, OptionError
 from codewren_runtime.files import file_sha256, sha256_of
@@ -209,7 +209,7 @@ def _by_teacher(
 
     rows = EachText(data.examples) if task.kind == "embedding" else data.examples
     parts: list[tuple[str, Sequence[Example]]] = [(name, rows)]
-    if folds := len(fold_hashes(name)):
+    if folds := fold_count(name):
         parts = in_folds(name, rows, folds)
         run.reporter.say(f"label: {folds} teachers, each on the fold of rows that it did not see")
     with run.reporter.step("label", len(rows)) as bar:
